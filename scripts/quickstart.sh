@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# From a fresh clone to a trained and evaluated small Vision Mamba: sets up, builds the programs,
+# draws the `shapes` images, trains on them and evaluates the result. Run again, it goes on where it
+# stopped.
+#
+#   scripts/quickstart.sh [--profile auto|cpu|cuda]
+#
+# Environment: what scripts/setup.sh and scripts/build.sh read.
+# shellcheck source-path=SCRIPTDIR source=prelude.sh
+source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
+
+IMAGES=data/shapes
+RUN=runs/shapes
+PROGRAMS=(vim_data vim_train vim_eval)
+
+# step TEXT COMMAND...: says what comes and shows the command, which can be typed as it stands.
+step() {
+  printf '\n== %s\n' "$1"
+  shift
+  say "\$ $*"
+  "$@"
+}
+
+# The folder of images gets its name when it is complete.
+draw_images() {
+  if [ -d $IMAGES ]; then
+    printf '\n== Images: %s is there\n' $IMAGES
+    return
+  fi
+  rm -rf $IMAGES.partial
+  step "Drawing the images" build/release/bin/vim_data make-shapes $IMAGES.partial
+  mv $IMAGES.partial $IMAGES
+}
+
+newest_checkpoint() { find $RUN/checkpoints -name 'step_*.safetensors' | sort | tail -n 1; }
+
+show_results() {
+  printf '\n== Done\n'
+  say "report, curves and predictions:  $RUN/report.html  (any browser opens it)"
+  say "one line per epoch:              $RUN/log.txt, $RUN/metrics.csv"
+  say "accuracy on the test images:     $RUN/eval.json"
+  say "checkpoints:                     $RUN/checkpoints/"
+  say "Next: train on your own images, see configs/ and docs/."
+}
+
+case ${1:-} in -h | --help) usage; exit 0 ;; esac
+step "Setting up" scripts/setup.sh "$@"
+step "Building the programs" scripts/build.sh release "${PROGRAMS[@]}"
+draw_images
+step "Training; interrupt it if you like, this script goes on from the last checkpoint" \
+  build/release/bin/vim_train --config configs/shapes.yaml --output $RUN --resume auto
+step "Evaluating" build/release/bin/vim_eval --weights "$(newest_checkpoint)" --json $RUN/eval.json
+show_results

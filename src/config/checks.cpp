@@ -1,0 +1,222 @@
+// A table of rules. Each looks at a configuration whose single values are within their ranges.
+#include "src/config/checks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+namespace vim::config {
+namespace {
+
+using models::ClsPosition;
+using models::Pool;
+
+struct Rule {
+  std::vector<std::string_view> keys;
+  std::function<std::string(const RunConfig&)> violation;  // "" if kept
+};
+
+bool mixes(const data::AugmentOptions& augment) {
+  return augment.mix_prob > 0 && (augment.mixup_alpha > 0 || augment.cutmix_alpha > 0);
+}
+
+int64_t mix_group(const RunConfig& config) {
+  return config.augment.mix_group > 0 ? config.augment.mix_group : config.train.global_batch;
+}
+
+std::string check_patch(const RunConfig& config) {
+  const auto [height, width] = config.model.img_size;
+  const int64_t patch = config.model.patch_size;
+  return patch <= std::min(height, width)
+             ? ""
+             : fmt::format(
+                   "{} is larger than model.img_size [{}, {}]; use at most {}",
+                   patch,
+                   height,
+                   width,
+                   std::min(height, width));
+}
+
+std::string check_pairs(const RunConfig& config) {
+  const bool is_kept = !config.model.bidirectional_pairs || config.model.depth % 2 == 0;
+  return is_kept ? ""
+                 : fmt::format(
+                       "pairs need an even model.depth, {} leaves the last layer unused; use {}",
+                       config.model.depth,
+                       config.model.depth + 1);
+}
+
+std::string check_pool(const RunConfig& config) {
+  const bool is_over_tokens = config.model.pool == Pool::kMax || config.model.pool == Pool::kAll;
+  return config.model.cls_position == ClsPosition::kNone || !is_over_tokens
+             ? ""
+             : "max and all need model without class token; set model.cls_position: none, or "
+               "model.pool: mean";
+}
+
+std::string check_channels(const RunConfig& config) {
+  return config.model.channels == 3
+             ? ""
+             : fmt::format("{}, but images are read as RGB; use 3", config.model.channels);
+}
+
+std::string check_rope(const RunConfig& config) {
+  const int64_t embed_dim = config.model.mixer.embed_dim;
+  return !config.model.rope || embed_dim % 4 == 0
+             ? ""
+             : fmt::format(
+                   "{} is no multiple of 4, as model.rope needs; use {}",
+                   embed_dim,
+                   (embed_dim + 3) / 4 * 4);
+}
+
+std::string check_inner(const RunConfig& config) {
+  const nn::MambaMixerOptions& mixer = config.model.mixer;
+  return mixer.d_inner() >= 1
+             ? ""
+             : fmt::format(
+                   "{} times model.embed_dim {} leaves no channel; use a larger factor",
+                   mixer.expand,
+                   mixer.embed_dim);
+}
+
+std::string check_order(double low, double high) {
+  return low <= high ? "" : fmt::format("{} is above {}; write the smaller first", low, high);
+}
+
+std::string check_dt(const RunConfig& config) {
+  const nn::MambaMixerOptions& mixer = config.model.mixer;
+  return mixer.dt_min <= mixer.dt_max
+             ? ""
+             : fmt::format(
+                   "{} is above model.dt_max {}; use at most that", mixer.dt_min, mixer.dt_max);
+}
+
+std::string check_classes(const RunConfig& config) {
+  const int64_t given = config.data.num_classes;
+  const int64_t expected = config.data.format == data::DataFormat::kCifar10    ? 10
+                           : config.data.format == data::DataFormat::kCifar100 ? 100
+                                                                               : given;
+  return given == 0 || given == expected
+             ? ""
+             : fmt::format(
+                   "{}, but data.format has {} classes; use auto or {}", given, expected, expected);
+}
+
+std::string check_padded_crop(const RunConfig& config) {
+  const auto [height, width] = config.model.img_size;
+  const bool is_kept = config.augment.crop != data::TrainCrop::kPadded ||
+                       config.data.format == data::DataFormat::kFolder ||
+                       (height == 32 && width == 32);
+  return is_kept ? ""
+                 : fmt::format(
+                       "padded keeps the 32 x 32 pixels of CIFAR, model.img_size is [{}, {}]; use "
+                       "random_resized or img_size: 32",
+                       height,
+                       width);
+}
+
+std::string check_micro_batch(const RunConfig& config) {
+  const int64_t micro = config.train.micro_batch;
+  const int64_t global = config.train.global_batch;
+  return micro == 0 || global % micro == 0
+             ? ""
+             : fmt::format(
+                   "{} does not divide train.global_batch {}; use auto or a divisor",
+                   micro,
+                   global);
+}
+
+std::string check_mix_group(const RunConfig& config) {
+  const int64_t group = mix_group(config);
+  const int64_t global = config.train.global_batch;
+  if (!mixes(config.augment)) {
+    return "";
+  }
+  if (group % 2 != 0) {
+    return fmt::format(
+        "mixup and cutmix pair images within groups of {}; use an even number", group);
+  }
+  return global % group == 0
+             ? ""
+             : fmt::format(
+                   "{} does not divide train.global_batch {}; use an even divisor", group, global);
+}
+
+std::string check_whole_groups(const RunConfig& config) {
+  const int64_t group = mix_group(config);
+  const int64_t micro = config.train.micro_batch;
+  const bool is_kept = !mixes(config.augment) || micro == 0 || micro % group == 0;
+  return is_kept ? ""
+                 : fmt::format(
+                       "{} does not hold whole groups of {} images for mixup and cutmix; use a "
+                       "multiple of it, or set augment.mix_group to an even divisor of {}",
+                       micro,
+                       group,
+                       micro);
+}
+
+std::string check_warmup(const RunConfig& config) {
+  const double warmup = config.schedule.warmup_epochs;
+  const int64_t epochs = config.train.epochs;
+  return warmup < static_cast<double>(epochs)
+             ? ""
+             : fmt::format("{} epochs leave nothing of train.epochs {}; use fewer", warmup, epochs);
+}
+
+const std::vector<Rule>& rules() {
+  static const std::vector<Rule> table = {
+      {{"model.patch_size", "model.img_size", "model.preset"}, check_patch},
+      {{"model.bidirectional_pairs", "model.depth", "model.preset"}, check_pairs},
+      {{"model.pool", "model.cls_position", "model.preset"}, check_pool},
+      {{"model.channels", "model.preset"}, check_channels},
+      {{"model.embed_dim", "model.rope", "model.preset"}, check_rope},
+      {{"model.expand", "model.embed_dim", "model.preset"}, check_inner},
+      {{"model.dt_min", "model.dt_max", "model.preset"}, check_dt},
+      {{"data.num_classes", "data.format"}, check_classes},
+      {{"augment.crop", "model.img_size", "data.format", "model.preset"}, check_padded_crop},
+      {{"augment.crop_scale"},
+       [](const RunConfig& c) {
+         return check_order(c.augment.crop_scale[0], c.augment.crop_scale[1]);
+       }},
+      {{"augment.crop_ratio"},
+       [](const RunConfig& c) {
+         return check_order(c.augment.crop_ratio[0], c.augment.crop_ratio[1]);
+       }},
+      {{"train.micro_batch", "train.global_batch"}, check_micro_batch},
+      {{"augment.mix_group",
+        "train.global_batch",
+        "augment.mixup_alpha",
+        "augment.cutmix_alpha",
+        "augment.mix_prob"},
+       check_mix_group},
+      {{"train.micro_batch",
+        "augment.mix_group",
+        "train.global_batch",
+        "augment.mixup_alpha",
+        "augment.cutmix_alpha",
+        "augment.mix_prob"},
+       check_whole_groups},
+      {{"schedule.warmup_epochs", "train.epochs"}, check_warmup},
+  };
+  return table;
+}
+
+}  // namespace
+
+std::vector<Violation> find_violations(
+    const RunConfig& config, const std::set<std::string, std::less<>>& unreadable) {
+  std::vector<Violation> violations;
+  for (const Rule& rule : rules()) {
+    const bool is_readable = std::none_of(
+        rule.keys.begin(), rule.keys.end(), [&](auto key) { return unreadable.contains(key); });
+    std::string what = is_readable ? rule.violation(config) : "";
+    if (!what.empty()) {
+      violations.push_back({rule.keys, std::move(what)});
+    }
+  }
+  return violations;
+}
+
+}  // namespace vim::config

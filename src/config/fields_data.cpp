@@ -1,0 +1,124 @@
+// The table of fields: data and augment.
+#include "src/config/field_types.h"
+
+namespace vim::config {
+namespace {
+
+using data::DataFormat;
+using data::Interpolation;
+using data::OnBadImage;
+using data::TrainCrop;
+
+std::vector<Field> source_fields() {
+  return {
+      choice<DataFormat>(
+          {"data.format", "folder (PATH/CLASS/IMAGE), cifar10 or cifar100 (binary batches)"},
+          [](RunConfig& c) { return &c.data.format; },
+          {{"folder", DataFormat::kFolder},
+           {"cifar10", DataFormat::kCifar10},
+           {"cifar100", DataFormat::kCifar100}}),
+      text({"data.path", "training images"}, [](RunConfig& c) { return &c.data.path; }),
+      text({"data.val_path", "evaluation images"}, [](RunConfig& c) { return &c.data.val_path; }),
+      integer(
+          {"data.num_classes", "auto: as found in the data"},
+          [](RunConfig& c) { return &c.data.num_classes; },
+          {1, 10'000'000, "auto"}),
+      integer(
+          {"data.workers", "decoding threads; auto: one for each core"},
+          [](RunConfig& c) { return &c.data.workers; },
+          {1, 4096, "auto"}),
+      integer(
+          {"data.prefetch_batches", "batches prepared ahead"},
+          [](RunConfig& c) { return &c.data.prefetch_batches; },
+          {1, 1024}),
+      choice<OnBadImage>(
+          {"data.on_bad_image", "a training image that cannot be read: error or substitute"},
+          [](RunConfig& c) { return &c.data.on_bad_image; },
+          {{"error", OnBadImage::kError}, {"substitute", OnBadImage::kSubstitute}}),
+  };
+}
+
+std::vector<Field> crop_fields() {
+  return {
+      choice<TrainCrop>(
+          {"augment.crop", "training crop: random_resized, padded or center"},
+          [](RunConfig& c) { return &c.augment.crop; },
+          {{"random_resized", TrainCrop::kRandomResized},
+           {"padded", TrainCrop::kPadded},
+           {"center", TrainCrop::kCenter}}),
+      real_pair(
+          {"augment.crop_scale", "random_resized: least and greatest fraction of the area"},
+          [](RunConfig& c) { return &c.augment.crop_scale; },
+          {.high = 1, .is_low_included = false}),
+      real_pair(
+          {"augment.crop_ratio", "random_resized: least and greatest width / height"},
+          [](RunConfig& c) { return &c.augment.crop_ratio; },
+          kPositive),
+      integer(
+          {"augment.crop_padding", "padded: pixels of zeros on each side"},
+          [](RunConfig& c) { return &c.augment.crop_padding; },
+          {0, 4096}),
+      choice<Interpolation>(
+          {"augment.interpolation", "resizing: bilinear or bicubic"},
+          [](RunConfig& c) { return &c.augment.interpolation; },
+          {{"bilinear", Interpolation::kBilinear}, {"bicubic", Interpolation::kBicubic}}),
+      real(
+          {"augment.hflip_prob", "probability of mirroring a training image"},
+          [](RunConfig& c) { return &c.augment.hflip_prob; },
+          kFraction),
+      real_triple(
+          {"augment.mean", "subtracted from red, green, blue in [0, 1]"},
+          [](RunConfig& c) { return &c.augment.mean; },
+          kFraction),
+      real_triple(
+          {"augment.std", "divides red, green, blue"},
+          [](RunConfig& c) { return &c.augment.std; },
+          kPositive),
+      real(
+          {"augment.eval_crop_ratio", "evaluation: centre crop side / resized shorter side"},
+          [](RunConfig& c) { return &c.augment.eval_crop_ratio; },
+          {.high = 1, .is_low_included = false}),
+  };
+}
+
+std::vector<Field> mix_fields() {
+  return {
+      real(
+          {"augment.mixup_alpha", "mixup factor ~ Beta(alpha, alpha); 0: off"},
+          [](RunConfig& c) { return &c.augment.mixup_alpha; },
+          kNotNegative),
+      real(
+          {"augment.cutmix_alpha", "cutmix factor ~ Beta(alpha, alpha); 0: off"},
+          [](RunConfig& c) { return &c.augment.cutmix_alpha; },
+          kNotNegative),
+      real(
+          {"augment.mix_prob", "probability that a group is mixed"},
+          [](RunConfig& c) { return &c.augment.mix_prob; },
+          kFraction),
+      real(
+          {"augment.mix_switch_prob", "probability of cutmix where both are on"},
+          [](RunConfig& c) { return &c.augment.mix_switch_prob; },
+          kFraction),
+      integer(
+          {"augment.mix_group", "images that share one factor; batch: the whole global batch"},
+          [](RunConfig& c) { return &c.augment.mix_group; },
+          {2, 1 << 20, "batch"}),
+      real(
+          {"augment.label_smoothing", "weight of the uniform distribution in the targets"},
+          [](RunConfig& c) { return &c.augment.label_smoothing; },
+          kBelowOne),
+  };
+}
+
+}  // namespace
+
+std::vector<Field> data_fields() {
+  std::vector<Field> fields = source_fields();
+  for (auto part : {crop_fields, mix_fields}) {
+    const std::vector<Field> rows = part();
+    fields.insert(fields.end(), rows.begin(), rows.end());
+  }
+  return fields;
+}
+
+}  // namespace vim::config

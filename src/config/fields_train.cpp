@@ -1,0 +1,157 @@
+// The table of fields: optim, schedule, train, ema, checkpoint and compat.
+#include "src/config/field_types.h"
+
+namespace vim::config {
+namespace {
+
+using optim::ScheduleUpdate;
+using train::Precision;
+
+std::vector<Field> optimizer_fields() {
+  return {
+      real(
+          {"optim.lr", "peak learning rate, before scaling"},
+          [](RunConfig& c) { return &c.optim.lr; },
+          kNotNegative),
+      boolean(
+          {"optim.scale_lr", "multiply lr by global_batch / 512"},
+          [](RunConfig& c) { return &c.optim.scale_lr; }),
+      real_pair(
+          {"optim.betas", "AdamW averaging of gradient and its square"},
+          [](RunConfig& c) { return &c.optim.betas; },
+          kBelowOne),
+      real(
+          {"optim.eps", "AdamW's addend in the denominator"},
+          [](RunConfig& c) { return &c.optim.eps; },
+          kPositive),
+      real(
+          {"optim.weight_decay", "of weights; biases, norms, tokens, pos_embed and D have none"},
+          [](RunConfig& c) { return &c.optim.weight_decay; },
+          kNotNegative),
+      optional_real(
+          {"optim.clip_norm", "largest global gradient norm; none: no clipping"},
+          [](RunConfig& c) { return &c.optim.clip_norm; },
+          kPositive),
+  };
+}
+
+std::vector<Field> schedule_fields() {
+  return {
+      real(
+          {"schedule.warmup_epochs", "epochs of linear warm-up"},
+          [](RunConfig& c) { return &c.schedule.warmup_epochs; },
+          kNotNegative),
+      real(
+          {"schedule.warmup_lr", "rate at the start of the warm-up, not scaled"},
+          [](RunConfig& c) { return &c.schedule.warmup_lr; },
+          kNotNegative),
+      real(
+          {"schedule.min_lr", "rate at the end of the cosine, not scaled"},
+          [](RunConfig& c) { return &c.schedule.min_lr; },
+          kNotNegative),
+      choice<ScheduleUpdate>(
+          {"schedule.update", "when the rate changes: epoch or step"},
+          [](RunConfig& c) { return &c.schedule.update; },
+          {{"epoch", ScheduleUpdate::kEpoch}, {"step", ScheduleUpdate::kStep}}),
+  };
+}
+
+std::vector<Field> loop_fields() {
+  return {
+      integer(
+          {"train.epochs", "passes over the training images"},
+          [](RunConfig& c) { return &c.train.epochs; },
+          {1, 1'000'000}),
+      integer(
+          {"train.global_batch", "images in one optimizer step, over all ranks"},
+          [](RunConfig& c) { return &c.train.global_batch; },
+          {1, 1 << 20}),
+      integer(
+          {"train.micro_batch", "images in one forward and backward pass; auto: as memory allows"},
+          [](RunConfig& c) { return &c.train.micro_batch; },
+          {1, 1 << 20, "auto"}),
+      choice<Precision>(
+          {"train.precision", "arithmetic of the activations: fp32 or bf16"},
+          [](RunConfig& c) { return &c.train.precision; },
+          {{"fp32", Precision::kFloat32}, {"bf16", Precision::kBFloat16}}),
+      unsigned_integer(
+          {"train.seed", "of weights, order and augmentation"},
+          [](RunConfig& c) { return &c.train.seed; }),
+      integer(
+          {"train.eval_interval", "epochs between evaluations; last: only after the last"},
+          [](RunConfig& c) { return &c.train.eval_interval; },
+          {1, 1'000'000, "last"}),
+      integer(
+          {"train.eval_batch", "images in one evaluation pass; auto: the micro-batch"},
+          [](RunConfig& c) { return &c.train.eval_batch; },
+          {1, 1 << 20, "auto"}),
+      integer(
+          {"train.log_interval", "steps between console lines"},
+          [](RunConfig& c) { return &c.train.log_interval; },
+          {1, 1'000'000}),
+      integer(
+          {"train.max_skipped_steps", "non-finite steps in a row that end the run"},
+          [](RunConfig& c) { return &c.train.max_skipped_steps; },
+          {0, 1'000'000}),
+      integer(
+          {"train.threads", "compute threads; auto: all cores"},
+          [](RunConfig& c) { return &c.train.threads; },
+          {1, 4096, "auto"}),
+  };
+}
+
+std::vector<Field> keeping_fields() {
+  return {
+      boolean(
+          {"ema.enabled", "keep an exponential average of the weights"},
+          [](RunConfig& c) { return &c.ema.enabled; }),
+      real(
+          {"ema.decay", "weight of the old average in one step"},
+          [](RunConfig& c) { return &c.ema.decay; },
+          kFraction),
+      integer(
+          {"checkpoint.interval_steps", "steps between checkpoints; epoch: at each epoch's end"},
+          [](RunConfig& c) { return &c.checkpoint.interval_steps; },
+          {1, std::numeric_limits<int32_t>::max(), "epoch"}),
+      integer(
+          {"checkpoint.keep", "newest checkpoints kept, beside the best one"},
+          [](RunConfig& c) { return &c.checkpoint.keep; },
+          {1, 1'000'000}),
+  };
+}
+
+std::vector<Field> compat_fields() {
+  return {
+      boolean(
+          {"compat.v1_gate_defect", "true: the official v1 gradient, which loses part of dz"},
+          [](RunConfig& c) { return &c.model.mixer.v1_gate_defect; }),
+      boolean(
+          {"compat.zero_backward_dt_bias", "false: start dt_proj_b.bias like dt_proj.bias"},
+          [](RunConfig& c) { return &c.model.zero_backward_dt_bias; }),
+      boolean(
+          {"compat.rope_skips_first_token", "false: leave the class token unrotated instead"},
+          [](RunConfig& c) { return &c.model.rope_skips_first_token; }),
+      boolean(
+          {"compat.token_flip_in_eval", "false: reverse tokens in training only"},
+          [](RunConfig& c) { return &c.model.token_flip_in_eval; }),
+      boolean(
+          {"compat.schedule_lag", "false: epoch e trains with f(e), not f(e - 1)"},
+          [](RunConfig& c) { return &c.schedule.lag; }),
+      boolean(
+          {"compat.decay_A_log", "false: no weight decay on A_log and A_b_log"},
+          [](RunConfig& c) { return &c.optim.decay_A_log; }),
+  };
+}
+
+}  // namespace
+
+std::vector<Field> train_fields() {
+  std::vector<Field> fields = optimizer_fields();
+  for (auto part : {schedule_fields, loop_fields, keeping_fields, compat_fields}) {
+    const std::vector<Field> rows = part();
+    fields.insert(fields.end(), rows.begin(), rows.end());
+  }
+  return fields;
+}
+
+}  // namespace vim::config

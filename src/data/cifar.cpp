@@ -1,0 +1,180 @@
+// CIFAR's binary files: records of one or two label bytes and a 32x32 image stored plane by plane.
+#include "src/data/cifar.h"
+
+#include <fstream>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "src/core/error.h"
+
+namespace vim::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kSide = 32;
+constexpr int64_t kPlaneBytes = kSide * kSide;
+constexpr int64_t kImageBytes = kPlaneBytes * 3;
+
+// What differs between the two sets.
+struct Layout {
+  std::string title;
+  std::string folder;
+  std::string names_file;
+  int64_t num_classes = 0;
+  int64_t label_bytes = 0;  // the last of them is the label
+  int64_t records_per_file = 0;
+  std::vector<std::string> files;
+};
+
+Layout layout_of(DataFormat format, bool train) {
+  if (format == DataFormat::kCifar10) {
+    Layout layout{"CIFAR-10", "cifar-10-batches-bin", "batches.meta.txt", 10, 1, 10000, {}};
+    layout.files = {"test_batch.bin"};
+    if (train) {
+      layout.files = {
+          "data_batch_1.bin",
+          "data_batch_2.bin",
+          "data_batch_3.bin",
+          "data_batch_4.bin",
+          "data_batch_5.bin"};
+    }
+    return layout;
+  }
+  Layout layout{"CIFAR-100", "cifar-100-binary", "fine_label_names.txt", 100, 2, 10000, {}};
+  layout.files = {train ? "train.bin" : "test.bin"};
+  layout.records_per_file = train ? 50000 : 10000;
+  return layout;
+}
+
+fs::path find_folder(const fs::path& path, const Layout& layout) {
+  std::error_code ignored;
+  for (const fs::path& folder : {path, path / layout.folder}) {
+    if (fs::exists(folder / layout.files.front(), ignored)) {
+      return folder;
+    }
+  }
+  throw Error(fmt::format(
+      "{}: no {} binary files ({}) there or in {}; download the binary version and unpack it",
+      path.string(),
+      layout.title,
+      layout.files.front(),
+      layout.folder));
+}
+
+std::vector<std::string> read_class_names(const fs::path& path, int64_t num_classes) {
+  std::ifstream file(path);
+  std::vector<std::string> names;
+  std::string line;
+  while (std::getline(file, line)) {
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) {
+      line.pop_back();
+    }
+    if (!line.empty()) {
+      names.push_back(line);
+    }
+  }
+  if (static_cast<int64_t>(names.size()) != num_classes) {
+    throw Error(fmt::format(
+        "{}: {} class names found where {} are expected; unpack the archive again",
+        path.string(),
+        names.size(),
+        num_classes));
+  }
+  return names;
+}
+
+// Stores height x width x 3 from three planes.
+void interleave(const uint8_t* planes, uint8_t* pixels) {
+  for (int64_t i = 0; i < kPlaneBytes; ++i) {
+    for (int64_t c = 0; c < 3; ++c) {
+      pixels[i * 3 + c] = planes[c * kPlaneBytes + i];
+    }
+  }
+}
+
+class Cifar : public Dataset {
+ public:
+  Cifar(const fs::path& folder, Layout layout) : layout_(std::move(layout)) {
+    class_names_ = read_class_names(folder / layout_.names_file, layout_.num_classes);
+    const auto num_images = layout_.records_per_file * static_cast<int64_t>(layout_.files.size());
+    pixels_.reserve(static_cast<size_t>(num_images * kImageBytes));
+    for (const std::string& file : layout_.files) {
+      paths_.push_back((folder / file).string());
+      load(paths_.back());
+    }
+  }
+
+  int64_t size() const override { return static_cast<int64_t>(labels_.size()); }
+
+  const std::vector<std::string>& class_names() const override { return class_names_; }
+
+  int64_t label(int64_t index) const override { return labels_.at(static_cast<size_t>(index)); }
+
+  std::string name(int64_t index) const override {
+    const int64_t file = index / layout_.records_per_file;
+    return fmt::format(
+        "{}, image {}", paths_.at(static_cast<size_t>(file)), index % layout_.records_per_file);
+  }
+
+  Image read(int64_t index) const override {
+    const uint8_t* begin = pixels_.data() + index * kImageBytes;
+    return {kSide, kSide, std::vector<uint8_t>(begin, begin + kImageBytes)};
+  }
+
+ private:
+  void load(const std::string& path) {
+    const int64_t record_bytes = layout_.label_bytes + kImageBytes;
+    const int64_t expected = layout_.records_per_file * record_bytes;
+    std::error_code error;
+    const auto size = static_cast<int64_t>(fs::file_size(path, error));
+    if (error || size != expected) {
+      throw Error(fmt::format(
+          "{}: {} where {} bytes are expected; download and unpack the archive again",
+          path,
+          error ? error.message() : fmt::format("{} bytes", size),
+          expected));
+    }
+    std::ifstream file(path, std::ios::binary);
+    std::vector<uint8_t> record(static_cast<size_t>(record_bytes));
+    for (int64_t i = 0; i < layout_.records_per_file; ++i) {
+      file.read(reinterpret_cast<char*>(record.data()), record_bytes);
+      if (!file) {
+        throw Error(fmt::format("{}: cannot be read; check its permissions", path));
+      }
+      add_record(record, path);
+    }
+  }
+
+  void add_record(const std::vector<uint8_t>& record, const std::string& path) {
+    const uint8_t label = record[static_cast<size_t>(layout_.label_bytes) - 1];
+    if (label >= layout_.num_classes) {
+      throw Error(fmt::format(
+          "{}: label {} where {} classes are expected; the file is damaged or of another set",
+          path,
+          label,
+          layout_.num_classes));
+    }
+    labels_.push_back(label);
+    const size_t end = pixels_.size();
+    pixels_.resize(end + static_cast<size_t>(kImageBytes));
+    interleave(record.data() + layout_.label_bytes, pixels_.data() + end);
+  }
+
+  Layout layout_;
+  std::vector<std::string> class_names_;
+  std::vector<std::string> paths_;
+  std::vector<uint8_t> labels_;
+  std::vector<uint8_t> pixels_;
+};
+
+}  // namespace
+
+std::unique_ptr<Dataset> open_cifar(DataFormat format, const fs::path& path, bool train) {
+  Layout layout = layout_of(format, train);
+  const fs::path folder = find_folder(path, layout);
+  return std::make_unique<Cifar>(folder, std::move(layout));
+}
+
+}  // namespace vim::data

@@ -1,0 +1,17 @@
+// The binary versions of CIFAR-10 and CIFAR-100, held in memory.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "src/data/dataset.h"
+
+namespace vim::data {
+
+/// Opens the training or test images in `path` or in its cifar-10-batches-bin / cifar-100-binary.
+/// CIFAR-100 uses the fine labels. Throws vim::Error naming the file that is missing, of the wrong
+/// size, or holds a label out of range.
+std::unique_ptr<Dataset> open_cifar(
+    DataFormat format, const std::filesystem::path& path, bool train);
+
+}  // namespace vim::data

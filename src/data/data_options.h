@@ -1,0 +1,51 @@
+// Options of the data pipeline. Free of LibTorch.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace vim::data {
+
+/// How a data set lies on disk: `<path>/<class>/<image>`, or CIFAR's binary batches.
+enum class DataFormat { kFolder, kCifar10, kCifar100 };
+
+/// What a training image that cannot be decoded does: end the run, or be replaced by the next one
+/// in the sampler's order (counted and named). Evaluation always ends the run.
+enum class OnBadImage { kError, kSubstitute };
+
+struct DataOptions {
+  DataFormat format = DataFormat::kFolder;
+  std::string path;         // training images
+  std::string val_path;     // evaluation images
+  int64_t num_classes = 0;  // 0: as found
+  int64_t workers = 0;      // decoding threads; 0: as many as the machine has cores
+  int64_t prefetch_batches = 4;
+  OnBadImage on_bad_image = OnBadImage::kError;
+};
+
+/// How a training image gets the input size: random resized crop; zero-padded random crop of an
+/// image that already has it (CIFAR); or resize and centre crop, as in evaluation.
+enum class TrainCrop { kRandomResized, kPadded, kCenter };
+
+enum class Interpolation { kBilinear, kBicubic };
+
+struct AugmentOptions {
+  TrainCrop crop = TrainCrop::kRandomResized;
+  std::array<double, 2> crop_scale = {0.08, 1.0};         // area fraction
+  std::array<double, 2> crop_ratio = {3.0 / 4, 4.0 / 3};  // width / height
+  int64_t crop_padding = 4;
+  Interpolation interpolation = Interpolation::kBicubic;
+  double hflip_prob = 0.5;
+  std::array<double, 3> mean = {0.485, 0.456, 0.406};
+  std::array<double, 3> std = {0.229, 0.224, 0.225};
+  double eval_crop_ratio = 0.875;
+  double mixup_alpha = 0.8;   // 0: off
+  double cutmix_alpha = 1.0;  // 0: off
+  double mix_prob = 1.0;
+  double mix_switch_prob = 0.5;  // probability of cutmix where both are on
+  int64_t mix_group = 0;         // images that share one mixing draw; 0: the whole global batch
+  double label_smoothing = 0.1;
+};
+
+}  // namespace vim::data

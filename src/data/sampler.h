@@ -1,0 +1,35 @@
+// In which order an epoch visits the images.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace vim::data {
+
+/// torch.randperm(n) from a CPU generator with that seed (its low 32 bits count). n < 2^32 / 20,
+/// above which torch draws otherwise: std::invalid_argument.
+std::vector<int64_t> torch_randperm(int64_t n, uint64_t seed);
+
+/// The order of one epoch over n images: torch_randperm(n, seed + epoch).
+std::vector<int64_t> shuffled_order(int64_t n, uint64_t seed, uint64_t epoch);
+
+/// What one of `world` processes sees.
+struct ShardOptions {
+  int64_t world = 1;
+  int64_t rank = 0;
+  uint64_t seed = 0;
+  uint64_t epoch = 0;
+  bool shuffle = true;
+};
+
+/// PyTorch's DistributedSampler: the permutation (or 0..n-1), padded with its own beginning to a
+/// multiple of `world`, every world-th entry from `rank` on.
+std::vector<int64_t> distributed_order(int64_t n, const ShardOptions& shard);
+
+/// The official RASampler, three repeats: every index three times in a row, padded with the list's
+/// own beginning, every world-th entry from `rank` on, of which floor(floor(n / 256) * 256 / world)
+/// are kept: none below 256 images. The permutation's seed is the epoch alone; shard.seed and
+/// shard.shuffle are not used.
+std::vector<int64_t> repeated_augmentation_order(int64_t n, const ShardOptions& shard);
+
+}  // namespace vim::data

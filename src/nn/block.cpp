@@ -1,0 +1,20 @@
+// The layer's two modules, in the official order of names.
+#include "src/nn/block.h"
+
+namespace vim::nn {
+
+BlockImpl::BlockImpl(const BlockOptions& options) {
+  mixer = register_module("mixer", MambaMixer(options.mixer));
+  norm = register_module("norm", Norm(options.norm));
+}
+
+BlockOutput BlockImpl::forward(
+    const at::Tensor& hidden,
+    const at::Tensor& residual,
+    const DropPathMask& drop_path,
+    at::ScalarType compute_dtype) {
+  const ops::AddNormResult normed = norm->forward(hidden, residual, drop_path, compute_dtype);
+  return {mixer->forward(normed.out), normed.residual};
+}
+
+}  // namespace vim::nn

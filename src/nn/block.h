@@ -1,0 +1,39 @@
+// One layer: add and norm, then the mixer.
+#pragma once
+
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+
+#include "src/nn/mamba_mixer.h"
+#include "src/nn/norm.h"
+
+namespace vim::nn {
+
+struct BlockOptions {
+  MambaMixerOptions mixer;
+  NormOptions norm;
+};
+
+struct BlockOutput {
+  at::Tensor hidden;    // the mixer's output, (batch, seqlen, embed_dim), compute dtype
+  at::Tensor residual;  // the block's input side, float: the mixer's output joins it in the next norm
+};
+
+class BlockImpl : public torch::nn::Module {
+ public:
+  explicit BlockImpl(const BlockOptions& options);
+
+  /// residual' = residual + drop_path(hidden) (hidden alone in front of the first block);
+  /// returns {mixer(norm(residual')), residual'}. Source: vim_spec 1.4.
+  BlockOutput forward(
+      const at::Tensor& hidden,
+      const at::Tensor& residual,
+      const DropPathMask& drop_path,
+      at::ScalarType compute_dtype);
+
+  MambaMixer mixer{nullptr};
+  Norm norm{nullptr};
+};
+TORCH_MODULE(Block);
+
+}  // namespace vim::nn

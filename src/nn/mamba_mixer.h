@@ -1,0 +1,70 @@
+// The Mamba mixer in one or two directions (Vim, arXiv 2401.09417, algorithm 1).
+#pragma once
+
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+
+#include <vector>
+
+#include "src/nn/linear.h"
+#include "src/nn/mamba_mixer_options.h"
+#include "src/ops/bidirectional_mamba.h"
+
+namespace vim::nn {
+
+/// Depthwise convolution weights under their official names. weight: (channels, 1, width); bias: (channels).
+class DepthwiseConvImpl : public torch::nn::Module {
+ public:
+  DepthwiseConvImpl(int64_t channels, int64_t width, bool has_bias);
+
+  /// PyTorch's default: weight, then bias, U(+-1/sqrt(width)).
+  void reset_parameters(at::Generator& generator);
+
+  at::Tensor weight;
+  at::Tensor bias;
+};
+TORCH_MODULE(DepthwiseConv);
+
+/// Registered names and order equal the official mixer's state dict (vim_spec 2.2).
+class MambaMixerImpl : public torch::nn::Module {
+ public:
+  /// Throws c10::Error for sizes that do not fit together.
+  explicit MambaMixerImpl(const MambaMixerOptions& options);
+
+  /// The constructor's draws in the official order (vim_spec 3.3, step 3); out_proj is drawn again by
+  /// reset_out_proj once the whole model has been drawn.
+  void reset_parameters(at::Generator& generator, bool zero_backward_dt_bias);
+
+  /// out_proj.weight: U(+-1/sqrt(d_inner)) divided by `divisor`.
+  void reset_out_proj(at::Generator& generator, double divisor);
+
+  /// Returns the mixed tokens. tokens: (batch, seqlen, embed_dim), float or bfloat16; same out.
+  at::Tensor forward(const at::Tensor& tokens);
+
+  const MambaMixerOptions& options() const { return options_; }
+
+ private:
+  // One direction's own modules and parameters.
+  struct Direction {
+    at::Tensor A_log;
+    at::Tensor D;
+    DepthwiseConv conv{nullptr};
+    Linear x_proj{nullptr};
+    Linear dt_proj{nullptr};
+  };
+
+  void register_direction(Direction& direction, const std::string& suffix);
+  void draw_dt_proj(Direction& direction, at::Generator& generator, bool draws_delta);
+  ops::Branch make_branch(const Direction& direction, bool reversed) const;
+  std::vector<ops::Branch> make_branches() const;
+
+  MambaMixerOptions options_;
+  at::Tensor gamma_;       // (embed_dim), or undefined
+  Direction forward_;
+  Direction backward_;     // v1 fills A_log alone
+  Linear in_proj_{nullptr};
+  Linear out_proj_{nullptr};
+};
+TORCH_MODULE(MambaMixer);
+
+}  // namespace vim::nn

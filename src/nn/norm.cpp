@@ -1,0 +1,28 @@
+// Parameters and forward of the norm; the arithmetic is ops::add_norm's.
+#include "src/nn/norm.h"
+
+#include <ATen/ATen.h>
+
+namespace vim::nn {
+
+NormImpl::NormImpl(const NormOptions& options) : options_(options) {
+  weight = register_parameter("weight", at::ones({options.dim}));
+  if (options.kind == kernels::NormKind::kLayer) {
+    bias = register_parameter("bias", at::zeros({options.dim}));
+  }
+}
+
+ops::AddNormResult NormImpl::forward(
+    const at::Tensor& hidden,
+    const at::Tensor& residual,
+    const DropPathMask& drop_path,
+    at::ScalarType out_dtype) {
+  ops::AddNormOptions options;
+  options.kind = options_.kind;
+  options.eps = options_.eps;
+  options.out_dtype = out_dtype;
+  options.keep = drop_path.keep;
+  return ops::add_norm(hidden, residual, weight, bias, drop_path.mask, options);
+}
+
+}  // namespace vim::nn

@@ -1,0 +1,148 @@
+// Checks, launches and autograd of the causal depthwise convolution.
+#include "src/ops/causal_conv1d.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "kernels/causal_conv1d.h"
+#include "src/ops/conv_launch.h"
+#include "src/ops/kernel_args.h"
+#include "src/ops/optional_tensors.h"
+
+namespace vim::ops {
+namespace {
+
+kernels::ConvParams make_params(
+    const at::Tensor& x,
+    const std::vector<ConvBranch>& branches,
+    bool silu) {
+  kernels::ConvParams params;
+  params.batch = x.size(0);
+  params.seqlen = x.size(1);
+  params.channels = x.size(2);
+  params.width = branches[0].weight.size(2);
+  params.dtype = kernel_dtype(x.scalar_type());
+  params.silu = silu;
+  params.x = token_view(x);
+  params.num_directions = static_cast<int>(branches.size());
+  for (size_t i = 0; i < branches.size(); ++i) {
+    params.direction[i].weight = float_data(branches[i].weight);
+    params.direction[i].bias = float_data(branches[i].bias);
+    params.direction[i].reversed = branches[i].reversed;
+  }
+  return params;
+}
+
+class CausalConv1dFunction : public torch::autograd::Function<CausalConv1dFunction> {
+ public:
+  static at::Tensor forward(
+      torch::autograd::AutogradContext* context,
+      const at::Tensor& x,
+      const at::Tensor& weight,
+      const std::optional<at::Tensor>& optional_bias,
+      const CausalConv1dOptions& options) {
+    const at::Tensor bias = from_optional(optional_bias);
+    context->save_for_backward({x, weight, bias});
+    context->saved_data["silu"] = options.silu;
+    context->saved_data["reversed"] = options.reversed;
+    return conv_forward(x, {{weight, bias, options.reversed}}, options.silu)[0];
+  }
+
+  static torch::autograd::variable_list backward(
+      torch::autograd::AutogradContext* context,
+      const torch::autograd::variable_list& grad_outputs) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor dx = at::empty(saved[0].sizes(), saved[0].options());
+    const auto grads = conv_backward(
+        saved[0],
+        {{saved[1], saved[2], context->saved_data["reversed"].toBool()}},
+        context->saved_data["silu"].toBool(),
+        {grad_outputs[0].contiguous()},
+        dx);
+    return {dx, grads.weight[0], grads.bias[0], at::Tensor()};
+  }
+};
+
+}  // namespace
+
+void check_conv(const char* op, const at::Tensor& x, const std::vector<ConvBranch>& branches) {
+  TORCH_CHECK(x.dim() == 3, op, ": x must be (batch, seqlen, channels), got ", x.sizes());
+  check_tokens(std::string(op) + ": x", x, x.sizes(), x.scalar_type());
+  TORCH_CHECK(x.numel() > 0, op, ": x must not be empty, got ", x.sizes());
+  const int64_t channels = x.size(2);
+  for (const ConvBranch& branch : branches) {
+    TORCH_CHECK(
+        branch.weight.dim() == 3 && branch.weight.size(2) >= 1 &&
+            branch.weight.size(2) <= kernels::kMaxConvWidth,
+        op,
+        ": conv weight must be (channels, 1, width) with width 1 to ",
+        kernels::kMaxConvWidth,
+        ", got ",
+        branch.weight.sizes());
+    const int64_t width = branches[0].weight.size(2);
+    check_float(std::string(op) + ": conv weight", branch.weight, {channels, 1, width});
+    if (branch.bias.defined()) {
+      check_float(std::string(op) + ": conv bias", branch.bias, {channels});
+    }
+  }
+}
+
+std::vector<at::Tensor> conv_forward(
+    const at::Tensor& x,
+    const std::vector<ConvBranch>& branches,
+    bool silu) {
+  kernels::ConvParams params = make_params(x, branches, silu);
+  std::vector<at::Tensor> outs;
+  for (size_t i = 0; i < branches.size(); ++i) {
+    outs.push_back(at::empty(x.sizes(), x.options()));
+    params.direction[i].out = mutable_token_view(outs.back());
+  }
+  parallel_rows(kernels::causal_conv1d_num_rows(params), [&params](kernels::RowRange rows) {
+    kernels::causal_conv1d_forward(params, rows);
+  });
+  return outs;
+}
+
+ConvGrads conv_backward(
+    const at::Tensor& x,
+    const std::vector<ConvBranch>& branches,
+    bool silu,
+    const std::vector<at::Tensor>& douts,
+    const at::Tensor& dx) {
+  kernels::ConvBackwardParams params;
+  params.forward = make_params(x, branches, silu);
+  params.dx = mutable_token_view(dx);
+  ConvGrads grads;
+  for (size_t i = 0; i < branches.size(); ++i) {
+    const ConvBranch& branch = branches[i];
+    params.dout[i] = token_view(douts[i]);
+    grads.weight.push_back(at::empty(branch.weight.sizes(), branch.weight.options()));
+    grads.bias.push_back(
+        branch.bias.defined() ? at::empty(branch.bias.sizes(), branch.bias.options())
+                              : at::Tensor());
+    params.dweight[i] = float_data(grads.weight.back());
+    params.dbias[i] = float_data(grads.bias.back());
+  }
+  const at::Tensor workspace =
+      make_workspace(kernels::causal_conv1d_backward_workspace_size(params));
+  params.workspace = workspace.mutable_data_ptr();
+  parallel_rows(kernels::causal_conv1d_num_rows(params.forward), [&params](kernels::RowRange rows) {
+    kernels::causal_conv1d_backward(params, rows);
+  });
+  parallel_rows(
+      kernels::causal_conv1d_backward_reduce_num_rows(params), [&params](kernels::RowRange rows) {
+        kernels::causal_conv1d_backward_reduce(params, rows);
+      });
+  return grads;
+}
+
+at::Tensor causal_conv1d(
+    const at::Tensor& x,
+    const at::Tensor& weight,
+    const at::Tensor& bias,
+    const CausalConv1dOptions& options) {
+  check_conv("causal_conv1d", x, {{weight, bias, options.reversed}});
+  return CausalConv1dFunction::apply(x, weight, to_optional(bias), options);
+}
+
+}  // namespace vim::ops

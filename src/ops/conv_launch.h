@@ -1,0 +1,40 @@
+// Launches of the convolution kernels on tensors, without autograd: what causal_conv1d and
+// bidirectional_mamba share.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+namespace vim::ops {
+
+/// One direction's parameters. weight: (channels, 1, width); bias: (channels), or undefined.
+struct ConvBranch {
+  at::Tensor weight;
+  at::Tensor bias;
+  bool reversed = false;
+};
+
+/// Throws c10::Error unless x and the branches fit together.
+void check_conv(const char* op, const at::Tensor& x, const std::vector<ConvBranch>& branches);
+
+/// One output per branch, contiguous, in x's dtype.
+std::vector<at::Tensor> conv_forward(
+    const at::Tensor& x,
+    const std::vector<ConvBranch>& branches,
+    bool silu);
+
+struct ConvGrads {
+  std::vector<at::Tensor> weight;
+  std::vector<at::Tensor> bias;  // undefined where the branch has none
+};
+
+/// Writes the sum over branches of the input gradients into dx, which may be a strided view.
+ConvGrads conv_backward(
+    const at::Tensor& x,
+    const std::vector<ConvBranch>& branches,
+    bool silu,
+    const std::vector<at::Tensor>& douts,
+    const at::Tensor& dx);
+
+}  // namespace vim::ops

@@ -1,0 +1,62 @@
+// Launches of the selective-scan kernels on tensors, without autograd: what selective_scan and
+// bidirectional_mamba share.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+namespace vim::ops {
+
+/// One direction's tensors. u, delta: (batch, seqlen, d_inner); B, C: (batch, seqlen, groups * d_state);
+/// A: (d_inner, d_state); D, delta_bias: (d_inner), or undefined. delta is before softplus.
+struct ScanBranch {
+  at::Tensor u;
+  at::Tensor delta;
+  at::Tensor B;
+  at::Tensor C;
+  at::Tensor A;
+  at::Tensor D;
+  at::Tensor delta_bias;
+  bool reversed = false;
+};
+
+/// What all directions share. z: (batch, seqlen, d_inner), or undefined: no gate.
+struct ScanShared {
+  at::Tensor z;
+  bool delta_softplus = true;
+  double scale = 1.0;
+  bool gate_defect = false;
+};
+
+/// Throws c10::Error unless the branches and the gate fit together.
+void check_scan(const char* op, const std::vector<ScanBranch>& branches, const ScanShared& shared);
+
+/// Returns the gated, scaled sum over the branches, (batch, seqlen, d_inner). Fills last_states, where
+/// given, with one (batch, d_inner, d_state) tensor per branch.
+at::Tensor scan_forward(
+    const std::vector<ScanBranch>& branches,
+    const ScanShared& shared,
+    std::vector<at::Tensor>* last_states = nullptr);
+
+/// Gradient buffers of one direction. du, ddelta, dB and dC may be strided views that the caller made;
+/// undefined ones are allocated.
+struct ScanBranchGrads {
+  at::Tensor du;
+  at::Tensor ddelta;
+  at::Tensor dB;
+  at::Tensor dC;
+  at::Tensor dA;
+  at::Tensor dD;
+  at::Tensor ddelta_bias;
+};
+
+/// Fills `grads` (one per branch) and dz, which may be a strided view and is undefined without a gate.
+void scan_backward(
+    const std::vector<ScanBranch>& branches,
+    const ScanShared& shared,
+    const at::Tensor& dout,
+    std::vector<ScanBranchGrads>& grads,
+    const at::Tensor& dz);
+
+}  // namespace vim::ops

@@ -1,0 +1,21 @@
+// The global gradient norm, and what clipping and the search for non-finite gradients make of it.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+
+#include "src/optim/adamw.h"
+#include "src/optim/parameter_store.h"
+
+namespace vim::optim {
+
+/// Euclidean norm over all gradients: a double scalar on the store's device, without synchronising.
+/// Summed in an order that depends on the layout alone, not on the thread count.
+at::Tensor gradient_norm(const ParameterStore& store);
+
+/// What one update must do about a gradient norm: multiply by min(1, max_norm / (norm + 1e-6)), and
+/// skip where the norm is not finite. Without max_norm the gradients are not scaled.
+UpdateControl control_update(const at::Tensor& norm, std::optional<double> max_norm);
+
+}  // namespace vim::optim

@@ -1,0 +1,165 @@
+// One list of named tensors serves both directions, so what is saved and what is restored cannot
+// drift apart.
+#include "src/train/checkpoint.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/nn/module.h>
+
+#include <cstring>
+#include <map>
+
+#include "src/core/error.h"
+#include "src/weights/checkpoint_file.h"
+
+namespace vim::train {
+namespace {
+
+using optim::StoreBuffer;
+
+constexpr const char* kStateKey = "state";
+constexpr const char* kConfigKey = "config";
+
+weights::TensorType stored_type(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat:
+      return weights::TensorType::kF32;
+    case at::kDouble:
+      return weights::TensorType::kF64;
+    case at::kBFloat16:
+      return weights::TensorType::kBF16;
+    case at::kLong:
+      return weights::TensorType::kI64;
+    case at::kBool:
+      return weights::TensorType::kBool;
+    default:
+      TORCH_CHECK(false, "checkpoint: tensors of type ", type, " are not stored");
+  }
+}
+
+void add_parameters(
+    NamedTensors& tensors,
+    const std::string& prefix,
+    const optim::ParameterStore& store,
+    StoreBuffer buffer) {
+  for (const optim::ParameterGroup& group : store.groups()) {
+    for (const optim::StoredParameter& member : group.members) {
+      tensors.emplace_back(prefix + member.name, store.view(buffer, member));
+    }
+  }
+}
+
+void add_buffers(NamedTensors& tensors, const std::string& prefix, torch::nn::Module& model) {
+  for (const auto& item : model.named_buffers(/*recurse=*/true)) {
+    tensors.emplace_back(prefix + item.key(), item.value());
+  }
+}
+
+std::string describe(weights::TensorType type, const std::vector<int64_t>& shape) {
+  return fmt::format("{} [{}]", weights::type_name(type), fmt::join(shape, ", "));
+}
+
+// One line per key that does not fit.
+std::vector<std::string> find_mismatches(
+    const weights::SafetensorsFile& file, const NamedTensors& wanted) {
+  std::vector<std::string> lines;
+  std::map<std::string, const at::Tensor*> by_name;
+  for (const auto& [name, tensor] : wanted) {
+    by_name[name] = &tensor;
+    const weights::TensorInfo* info = file.find(name);
+    const weights::TensorType type = stored_type(tensor.scalar_type());
+    if (info == nullptr) {
+      lines.push_back("missing: " + name);
+    } else if (info->type != type || info->shape != tensor.sizes().vec()) {
+      lines.push_back(fmt::format(
+          "misshapen: {} is {} in the file, {} in the model",
+          name,
+          describe(info->type, info->shape),
+          describe(type, tensor.sizes().vec())));
+    }
+  }
+  for (const weights::TensorInfo& info : file.tensors()) {
+    if (by_name.find(info.name) == by_name.end()) {
+      lines.push_back("unexpected: " + info.name);
+    }
+  }
+  return lines;
+}
+
+void copy_bytes_into(const at::Tensor& target, std::span<const std::byte> bytes) {
+  const at::Tensor host = at::empty(target.sizes(), target.options().device(at::kCPU));
+  std::memcpy(host.mutable_data_ptr(), bytes.data(), bytes.size());
+  target.copy_(host);
+}
+
+}  // namespace
+
+NamedTensors checkpoint_tensors(torch::nn::Module& model, const optim::ParameterStore& store) {
+  NamedTensors tensors;
+  add_parameters(tensors, "model.", store, StoreBuffer::kValue);
+  add_buffers(tensors, "model.", model);
+  if (store.has(StoreBuffer::kEma)) {
+    add_parameters(tensors, "ema.", store, StoreBuffer::kEma);
+    add_buffers(tensors, "ema.", model);
+  }
+  add_parameters(tensors, "optim.exp_avg.", store, StoreBuffer::kExpAvg);
+  add_parameters(tensors, "optim.exp_avg_sq.", store, StoreBuffer::kExpAvgSq);
+  tensors.emplace_back("optim.step", store.step_count());
+  return tensors;
+}
+
+CheckpointSnapshot take_snapshot(
+    torch::nn::Module& model,
+    const optim::ParameterStore& store,
+    const TrainState& state,
+    const std::string& config_yaml) {
+  const at::NoGradGuard no_grad;
+  CheckpointSnapshot snapshot;
+  for (const auto& [name, tensor] : checkpoint_tensors(model, store)) {
+    const at::TensorOptions host = tensor.options().device(at::kCPU);
+    snapshot.tensors.emplace_back(name, at::empty(tensor.sizes(), host).copy_(tensor));
+  }
+  snapshot.metadata = {{kStateKey, to_json(state)}, {kConfigKey, config_yaml}};
+  return snapshot;
+}
+
+void write_snapshot(const std::filesystem::path& path, const CheckpointSnapshot& snapshot) {
+  std::vector<weights::TensorToWrite> tensors;
+  for (const auto& [name, tensor] : snapshot.tensors) {
+    const auto* bytes = static_cast<const std::byte*>(tensor.const_data_ptr());
+    tensors.push_back(
+        {name,
+         stored_type(tensor.scalar_type()),
+         tensor.sizes().vec(),
+         std::span(bytes, tensor.nbytes())});
+  }
+  weights::write_checkpoint(path, tensors, snapshot.metadata);
+}
+
+TrainState restore_checkpoint(
+    const weights::SafetensorsFile& file, torch::nn::Module& model, optim::ParameterStore& store) {
+  const at::NoGradGuard no_grad;
+  const auto state_text = file.metadata().find(kStateKey);
+  if (state_text == file.metadata().end()) {
+    throw Error(file.name() + ": holds no training state; resume from a file that vim_train wrote");
+  }
+  TrainState state = train_state_from_json(state_text->second, file.name());
+  const NamedTensors tensors = checkpoint_tensors(model, store);
+  const std::vector<std::string> mismatches = find_mismatches(file, tensors);
+  if (!mismatches.empty()) {
+    throw Error(fmt::format(
+        "{}: does not fit the configured model ({} tensors); resume with the configuration it was "
+        "made with\n  {}",
+        file.name(),
+        mismatches.size(),
+        fmt::join(mismatches, "\n  ")));
+  }
+  for (const auto& [name, tensor] : tensors) {
+    copy_bytes_into(tensor, file.data(*file.find(name)));
+  }
+  store.refresh_shadow();
+  return state;
+}
+
+}  // namespace vim::train

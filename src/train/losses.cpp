@@ -1,0 +1,34 @@
+// log_softmax does the numerically delicate part; the rest are weighted sums.
+#include "src/train/losses.h"
+
+#include <ATen/ATen.h>
+
+namespace vim::train {
+namespace {
+
+void check_logits(const at::Tensor& logits, const at::Tensor& wanted, int64_t wanted_dim) {
+  TORCH_CHECK(
+      logits.dim() == 2 && wanted.dim() == wanted_dim && wanted.size(0) == logits.size(0),
+      "loss: logits must be (batch, num_classes) and go with the targets, got ",
+      logits.sizes(),
+      " and ",
+      wanted.sizes());
+}
+
+}  // namespace
+
+at::Tensor soft_target_cross_entropy(const at::Tensor& logits, const at::Tensor& targets) {
+  check_logits(logits, targets, 2);
+  const at::Tensor log_probs = at::log_softmax(logits.to(at::kFloat), 1);
+  return -(targets * log_probs).sum(1).mean();
+}
+
+at::Tensor label_smoothing_cross_entropy(
+    const at::Tensor& logits, const at::Tensor& labels, double smoothing) {
+  check_logits(logits, labels, 1);
+  const at::Tensor log_probs = at::log_softmax(logits.to(at::kFloat), 1);
+  const at::Tensor nll = at::nll_loss(log_probs, labels);
+  return smoothing == 0 ? nll : (1 - smoothing) * nll - smoothing * log_probs.mean();
+}
+
+}  // namespace vim::train

@@ -1,0 +1,31 @@
+// The rank of the label's logit is counted directly: no sort, and the order of ties is defined.
+#include "src/train/metrics.h"
+
+#include <ATen/ATen.h>
+
+namespace vim::train {
+
+int64_t count_top_k(const at::Tensor& logits, const at::Tensor& labels, int64_t k) {
+  TORCH_CHECK(
+      logits.dim() == 2 && labels.dim() == 1 && labels.size(0) == logits.size(0),
+      "count_top_k: logits must be (batch, num_classes) and labels (batch), got ",
+      logits.sizes(),
+      " and ",
+      labels.sizes());
+  const at::Tensor own = logits.gather(1, labels.unsqueeze(1));
+  const at::Tensor classes = at::arange(logits.size(1), labels.options()).unsqueeze(0);
+  // Written so that a comparison with NaN counts against the image.
+  const at::Tensor is_behind =
+      logits.lt(own).logical_or(logits.eq(own).logical_and(classes.ge(labels.unsqueeze(1))));
+  const at::Tensor rank = is_behind.logical_not().sum(1);
+  return rank.lt(k).logical_and(at::isfinite(own).squeeze(1)).sum().item<int64_t>();
+}
+
+void RunningMean::add(double value, double value_weight) {
+  sum += value * value_weight;
+  weight += value_weight;
+}
+
+double RunningMean::mean() const { return weight == 0 ? 0.0 : sum / weight; }
+
+}  // namespace vim::train

@@ -1,0 +1,25 @@
+// Counting correct answers, and means that can be continued after an interruption.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace vim::train {
+
+/// Images whose label is among the k highest logits, ties counted in favour of lower class numbers.
+/// logits: (batch, num_classes), float; labels: (batch), int64. A NaN logit makes its image wrong.
+int64_t count_top_k(const at::Tensor& logits, const at::Tensor& labels, int64_t k);
+
+/// A mean of values with weights. Plain data: it is stored in checkpoints.
+struct RunningMean {
+  double sum = 0.0;
+  double weight = 0.0;
+
+  void add(double value, double value_weight = 1.0);
+  double mean() const;  // 0 while empty
+
+  bool operator==(const RunningMean&) const = default;
+};
+
+}  // namespace vim::train

@@ -1,0 +1,28 @@
+// Options of the training loop and its checkpoints. Free of LibTorch.
+#pragma once
+
+#include <cstdint>
+
+namespace vim::train {
+
+enum class Precision { kFloat32, kBFloat16 };
+
+struct TrainOptions {
+  int64_t epochs = 300;
+  int64_t global_batch = 1024;
+  int64_t micro_batch = 0;  // 0: auto
+  Precision precision = Precision::kFloat32;
+  uint64_t seed = 0;
+  int64_t eval_interval = 1;       // epochs between evaluations; 0: only after the last
+  int64_t eval_batch = 0;          // 0: the micro-batch
+  int64_t log_interval = 10;       // steps between console lines
+  int64_t max_skipped_steps = 10;  // non-finite steps in a row that end the run
+  int64_t threads = 0;             // compute threads; 0: all cores
+};
+
+struct CheckpointOptions {
+  int64_t interval_steps = 0;  // 0: at the end of every epoch
+  int64_t keep = 2;            // newest files kept, beside the best one
+};
+
+}  // namespace vim::train

@@ -1,0 +1,266 @@
+// The loop first, then its four phases, then what surrounds them.
+#include "src/train/trainer.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "src/core/error.h"
+#include "src/data/sampler.h"
+#include "src/optim/ema.h"
+#include "src/optim/schedule.h"
+#include "src/train/checkpoint.h"
+#include "src/train/evaluator.h"
+
+namespace vim::train {
+namespace {
+
+std::string describe(const char* name, const EvalMetrics& metrics) {
+  return fmt::format(
+      "{} top-1 {:.2f} % top-5 {:.2f} % loss {:.4f}",
+      name,
+      metrics.acc1,
+      metrics.acc5,
+      metrics.loss);
+}
+
+}  // namespace
+
+RunOutcome Trainer::run() {
+  const int64_t epochs = train_options().epochs;
+  while (state_.epoch < epochs) {
+    start_epoch();
+    while (state_.step_in_epoch < steps_per_epoch_) {
+      if (options_.should_stop()) {
+        save_checkpoint();
+        wait_for_checkpoint();
+        return RunOutcome::kStopped;
+      }
+      train_step();
+      if (state_.step_in_epoch < steps_per_epoch_ && is_checkpoint_due()) {
+        save_checkpoint();
+      }
+    }
+    if (!finish_epoch()) {
+      wait_for_checkpoint();
+      return RunOutcome::kStopped;
+    }
+  }
+  wait_for_checkpoint();
+  return RunOutcome::kFinished;
+}
+
+void Trainer::start_epoch() {
+  const int64_t global_batch = train_options().global_batch;
+  std::vector<int64_t> order = data::shuffled_order(
+      data_.train->size(), train_options().seed, static_cast<uint64_t>(state_.epoch));
+  order.resize(static_cast<size_t>(steps_per_epoch_ * global_batch));  // drop the partial batch
+  loader_->start(
+      std::move(order), static_cast<uint64_t>(state_.epoch), state_.step_in_epoch * global_batch);
+  meter_.restart(loader_->stats().wait_seconds);
+}
+
+// Each phase is one line: load, forward-backward, update, log.
+void Trainer::train_step() {
+  const int64_t num_micro_batches = train_options().global_batch / state_.micro_batch;
+  step_.begin(state_.step);
+  for (int64_t micro = 0; micro < num_micro_batches; ++micro) {
+    const data::LoadedBatch& batch = load();
+    step_.forward_backward(batch);
+  }
+  const double lr = current_lr();
+  const StepResult result = step_.update(lr);
+  log_step(result, lr);
+}
+
+const data::LoadedBatch& Trainer::load() {
+  const data::LoadedBatch* batch = loader_->next();
+  TORCH_INTERNAL_ASSERT(
+      batch != nullptr && batch->size == state_.micro_batch,
+      "the loader ended before the epoch's steps");
+  return *batch;
+}
+
+double Trainer::current_lr() const {
+  const double peak = optim::peak_learning_rate(options_.step.optim, train_options().global_batch);
+  return optim::learning_rate(
+      options_.schedule, peak, train_options().epochs, state_.step, steps_per_epoch_);
+}
+
+void Trainer::count_skipped(const StepResult& result) {
+  ++state_.skipped_total;
+  ++state_.skipped_in_row;
+  spdlog::warn(
+      "step {}: {} is not finite; step skipped, {} in a row",
+      state_.step,
+      result.non_finite,
+      state_.skipped_in_row);
+  if (state_.skipped_in_row >= train_options().max_skipped_steps) {
+    throw Error(fmt::format(
+        "train: {} steps in a row, up to step {}, were not finite (last: {}); lower optim.lr or "
+        "set "
+        "optim.clip_norm, and resume from the last checkpoint in {}",
+        state_.skipped_in_row,
+        state_.step,
+        result.non_finite,
+        options_.output.string()));
+  }
+}
+
+void Trainer::log_step(const StepResult& result, double lr) {
+  state_.epoch_lr.add(lr);
+  if (result.non_finite.empty()) {
+    state_.skipped_in_row = 0;
+    state_.epoch_loss.add(result.loss);
+    state_.interval_loss.add(result.loss);
+  } else {
+    count_skipped(result);
+  }
+  ++state_.step;
+  ++state_.step_in_epoch;
+  meter_.count(train_options().global_batch);
+  const bool is_last = state_.step_in_epoch == steps_per_epoch_;
+  if (!is_last && state_.step % train_options().log_interval != 0) {
+    return;
+  }
+  const Speed speed = meter_.measure(loader_->stats().wait_seconds);
+  const StepRecord record{
+      state_.step,
+      state_.epoch,
+      state_.interval_loss.mean(),
+      lr,
+      result.grad_norm,
+      speed.images_per_second,
+      speed.data_wait_share,
+      state_.skipped_total};
+  folder_.append_step(record);
+  const int64_t total_steps = train_options().epochs * steps_per_epoch_;
+  const double images_left =
+      static_cast<double>((total_steps - state_.step) * train_options().global_batch);
+  spdlog::info(
+      "epoch {}/{} step {}/{}  loss {:.4f}  lr {:.3e}  grad norm {:.3f}  {:.1f} img/s  "
+      "data wait {:.0f} %  left {}",
+      state_.epoch + 1,
+      train_options().epochs,
+      state_.step_in_epoch,
+      steps_per_epoch_,
+      record.loss,
+      lr,
+      record.grad_norm,
+      record.images_per_second,
+      100 * record.data_wait_share,
+      format_duration(images_left / std::max(record.images_per_second, 1e-9)));
+  state_.interval_loss = {};
+  meter_.restart(loader_->stats().wait_seconds);
+}
+
+// False if a stop was requested during the evaluation; the run is saved then.
+bool Trainer::finish_epoch() {
+  EpochRecord record;
+  record.epoch = state_.epoch;
+  record.train_lr = state_.epoch_lr.mean();
+  record.train_loss = state_.epoch_loss.mean();
+  record.n_parameters = store().num_elements();
+  const bool is_evaluated = wants_evaluation();
+  if (is_evaluated) {
+    save_checkpoint();  // with the evaluation still to come, should it not end
+    if (!evaluate_epoch(record)) {
+      return false;
+    }
+  }
+  if (record.test && record.test->acc1 > state_.best_acc1) {
+    state_.best_acc1 = record.test->acc1;
+    state_.best_step = state_.step;
+  }
+  const bool is_last = state_.epoch + 1 == train_options().epochs;
+  const bool is_due = is_evaluated || is_last || is_checkpoint_due();
+  state_.history.push_back(record);
+  ++state_.epoch;
+  state_.step_in_epoch = 0;
+  state_.epoch_loss = {};
+  state_.epoch_lr = {};
+  folder_.append_epoch(record);
+  log_epoch(record);
+  if (is_due) {
+    save_checkpoint();
+  }
+  return true;
+}
+
+bool Trainer::wants_evaluation() const {
+  const int64_t interval = train_options().eval_interval;
+  const bool is_last = state_.epoch + 1 == train_options().epochs;
+  const bool is_due = interval > 0 && (state_.epoch + 1) % interval == 0;
+  return data_.val != nullptr && (is_last || is_due);
+}
+
+bool Trainer::evaluate_epoch(EpochRecord& record) {
+  EvaluatorOptions options;
+  options.batch = train_options().eval_batch > 0 ? train_options().eval_batch : state_.micro_batch;
+  options.precision = train_options().precision;
+  options.seed = train_options().seed;
+  options.data = options_.data;
+  options.augment = options_.step.augment;
+  const auto measure = [&]() -> std::optional<EvalMetrics> {
+    const auto result = evaluate(step_.model(), *data_.val, options, options_.should_stop);
+    return result ? std::optional(result->metrics) : std::nullopt;
+  };
+  record.test = measure();
+  if (record.test && store().has(optim::StoreBuffer::kEma)) {
+    const optim::AveragedWeights averaged(store());
+    record.ema_test = measure();
+    return record.ema_test.has_value();
+  }
+  return record.test.has_value();
+}
+
+void Trainer::log_epoch(const EpochRecord& record) const {
+  std::string text = fmt::format(
+      "epoch {}/{} done: train loss {:.4f}",
+      state_.epoch,
+      train_options().epochs,
+      record.train_loss);
+  if (record.test) {
+    text += "; " + describe("test", *record.test);
+  }
+  if (record.ema_test) {
+    text += "; " + describe("ema", *record.ema_test);
+  }
+  if (record.test) {
+    text += fmt::format("; best top-1 {:.2f} % at step {}", state_.best_acc1, state_.best_step);
+  }
+  spdlog::info("{}", text);
+}
+
+bool Trainer::is_checkpoint_due() const {
+  const int64_t interval = options_.checkpoint.interval_steps;
+  return interval > 0 ? state_.step % interval == 0 : state_.step_in_epoch == steps_per_epoch_;
+}
+
+// The run goes on as soon as its tensors are copied.
+void Trainer::save_checkpoint() {
+  wait_for_checkpoint();
+  auto snapshot = std::make_shared<const CheckpointSnapshot>(
+      take_snapshot(*step_.model(), store(), state_, options_.config_yaml));
+  pending_checkpoint_ = std::async(
+      std::launch::async,
+      [snapshot,
+       folder = folder_,
+       step = state_.step,
+       best = state_.best_step,
+       keep = options_.checkpoint.keep] {
+        write_snapshot(folder.checkpoint_path(step), *snapshot);
+        folder.prune_checkpoints(step, best, keep);
+      });
+}
+
+// Rethrows what went wrong while writing.
+void Trainer::wait_for_checkpoint() {
+  if (pending_checkpoint_.valid()) {
+    pending_checkpoint_.get();
+  }
+}
+
+}  // namespace vim::train

@@ -1,0 +1,110 @@
+// Image folders in temporary directories: order, labels, odd files, and what is refused.
+#include <fstream>
+#include <stdexcept>
+
+#include "src/data/dataset.h"
+#include "src/data/decode.h"
+#include "tests/data/jpeg_writer.h"
+#include "tests/data/thrown_text.h"
+#include "tests/support/catch.h"
+#include "tests/support/temp_folder.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using vim::data::DataFormat;
+using vim::data::open_dataset;
+using vim::test::contains;
+using vim::test::TempFolder;
+using vim::test::thrown_text;
+
+void write_file(const fs::path& path, const std::vector<uint8_t>& bytes) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary)
+      .write(
+          reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+void write_jpeg_file(const fs::path& path) {
+  write_file(path, vim::test::write_some_jpeg(6, 9, 1));
+}
+
+std::vector<std::string> relative_names(const vim::data::Dataset& dataset, const fs::path& root) {
+  std::vector<std::string> names;
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    names.push_back(fs::relative(dataset.name(i), root).string());
+  }
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("An image folder sorts classes and files, goes into sub-folders, and skips other files") {
+  const TempFolder folder;
+  for (const char* name :
+       {"b/2.jpg",
+        "b/10.JPG",
+        "b/deep/er/1.png",
+        "b/notes.txt",
+        "a/x.webp",
+        "a/.jpg.tmp",
+        "a/z.JpEg",
+        "readme.jpg"}) {
+    write_jpeg_file(folder / name);
+  }
+  const auto dataset = open_dataset(DataFormat::kFolder, folder.path().string(), true);
+  CHECK(dataset->class_names() == std::vector<std::string>{"a", "b"});
+  CHECK(
+      relative_names(*dataset, folder.path()) ==
+      std::vector<std::string>{"a/x.webp", "a/z.JpEg", "b/10.JPG", "b/2.jpg", "b/deep/er/1.png"});
+  CHECK(dataset->label(1) == 0);
+  CHECK(dataset->label(2) == 1);
+}
+
+TEST_CASE("An image folder decodes by content, whatever the file is called") {
+  const TempFolder folder;
+  write_jpeg_file(folder / "a/photo.png");
+  const auto dataset = open_dataset(DataFormat::kFolder, folder.path().string(), false);
+  const vim::data::Image image = dataset->read(0);
+  CHECK(image.height == 6);
+  CHECK(image.width == 9);
+}
+
+TEST_CASE("An empty or damaged file of an image folder is a bad image") {
+  const TempFolder folder;
+  write_file(folder / "a/empty.jpg", {});
+  write_file(folder / "a/text.jpg", {'h', 'e', 'l', 'l', 'o'});
+  const auto dataset = open_dataset(DataFormat::kFolder, folder.path().string(), true);
+  CHECK_THROWS_AS(dataset->read(0), vim::data::BadImage);
+  CHECK_THROWS_AS(dataset->read(1), vim::data::BadImage);
+}
+
+TEST_CASE("A file that has gone since is an error that names it") {
+  const TempFolder folder;
+  write_jpeg_file(folder / "a/1.jpg");
+  const auto dataset = open_dataset(DataFormat::kFolder, folder.path().string(), true);
+  fs::remove(folder / "a/1.jpg");
+  CHECK(contains(thrown_text([&] { dataset->read(0); }), "a/1.jpg: cannot be read"));
+}
+
+TEST_CASE("An image folder that is missing, has no class or an empty class is refused by name") {
+  const TempFolder folder;
+  const auto open = [](const fs::path& path) {
+    return thrown_text([&] { open_dataset(DataFormat::kFolder, path.string(), true); });
+  };
+  CHECK(contains(open(folder / "nowhere"), "nowhere: no such folder"));
+  write_jpeg_file(folder / "flat/1.jpg");
+  CHECK(contains(open(folder / "flat"), "flat: no class folders"));
+  write_jpeg_file(folder / "set/full/1.jpg");
+  fs::create_directories(folder / "set/hollow");
+  CHECK(contains(open(folder / "set"), "set/hollow: no images"));
+}
+
+TEST_CASE("A loop of links inside a class is refused instead of followed for ever") {
+  const TempFolder folder;
+  write_jpeg_file(folder / "a/1.jpg");
+  fs::create_directory_symlink(folder / "a", folder / "a/again");
+  CHECK_FALSE(contains(
+      thrown_text([&] { open_dataset(DataFormat::kFolder, folder.path().string(), true); }),
+      "nothing was thrown"));
+}

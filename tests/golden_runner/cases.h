@@ -1,0 +1,37 @@
+// Every kind of golden case: how a file is recognised and how it is run.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/golden_runner/golden_file.h"
+
+namespace vim::golden {
+
+/// A kind of case. Files are recognised by prefix and extension.
+struct Kind {
+  std::string prefix;
+  std::string extension;
+  Checks (*run)(const std::filesystem::path& path);
+  bool runs_kernels = false;  // run once per CPU backend
+};
+
+const std::vector<Kind>& all_kinds();
+
+Checks run_scan(const std::filesystem::path& path);
+Checks run_conv(const std::filesystem::path& path);
+Checks run_norm(const std::filesystem::path& path);
+Checks run_mixer(const std::filesystem::path& path);
+Checks run_model(const std::filesystem::path& path);
+Checks run_recipe(const std::filesystem::path& path);
+Checks run_init(const std::filesystem::path& path);
+Checks run_lr_schedule(const std::filesystem::path& path);
+Checks run_param_groups(const std::filesystem::path& path);
+Checks run_sampler(const std::filesystem::path& path);
+Checks run_ema(const std::filesystem::path& path);
+Checks run_adamw(const std::filesystem::path& path);
+Checks run_loss(const std::filesystem::path& path);
+Checks run_mixup(const std::filesystem::path& path);
+
+}  // namespace vim::golden

@@ -1,0 +1,160 @@
+// golden_test: runs every reference file of a folder through the shipped code and prints one line a case,
+//   name  max_error  tolerance  pass|FAIL|SKIP
+// closing with `N passed, N failed, N skipped`. The folder is VIM_GOLDEN_DIR, or the first argument;
+// --all prints every single comparison with its backend, --backends the largest error for each backend.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "tests/golden_runner/cases.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using vim::golden::Check;
+using vim::golden::Checks;
+using vim::golden::Kind;
+
+enum class Detail { kCase, kBackend, kCheck };
+
+struct Tally {
+  int passed = 0;
+  int failed = 0;
+  int skipped = 0;
+};
+
+bool passes(const Check& check) { return check.error <= check.tolerance; }
+
+// The comparison closest to its limit, or farthest beyond it.
+const Check& worst(const Checks& checks) {
+  const auto strain = [](const Check& check) {
+    return check.tolerance > 0 ? check.error / check.tolerance : (check.error > 0 ? 1e300 : 0.0);
+  };
+  return *std::max_element(checks.begin(), checks.end(), [&](const Check& a, const Check& b) {
+    return strain(a) < strain(b);
+  });
+}
+
+void print_line(const std::string& name, const Check& check) {
+  fmt::print(
+      "{:<44} {:>10.3e} {:>10.1e}  {}\n",
+      name,
+      check.error,
+      check.tolerance,
+      passes(check) ? "pass" : "FAIL");
+}
+
+Checks run_backends(const Kind& kind, const fs::path& path, const std::string& name, Detail detail) {
+  const auto backends = kind.runs_kernels ? vim::kernels::cpu_backends()
+                                          : std::vector<std::string>{"-"};
+  Checks all;
+  for (const std::string& backend : backends) {
+    if (kind.runs_kernels) {
+      vim::kernels::select_cpu_backend(backend);
+    }
+    const Checks checks = kind.run(path);
+    if (detail == Detail::kBackend) {
+      print_line(fmt::format("  {} [{}] {}", name, backend, worst(checks).what), worst(checks));
+    }
+    for (const Check& check : checks) {
+      if (detail == Detail::kCheck) {
+        print_line(fmt::format("  {} [{}] {}", name, backend, check.what), check);
+      }
+      all.push_back({fmt::format("[{}] {}", backend, check.what), check.error, check.tolerance});
+    }
+  }
+  return all;
+}
+
+void run_case(const Kind* kind, const fs::path& path, Detail detail, Tally& tally) {
+  const std::string name = path.stem().string();
+  if (kind == nullptr) {
+    fmt::print("{:<44} {:>10} {:>10}  FAIL  no test for this kind of file\n", name, "-", "-");
+    ++tally.failed;
+    return;
+  }
+  try {
+    const Checks checks = run_backends(*kind, path, name, detail);
+    const Check& check = worst(checks);
+    print_line(name, check);
+    if (!passes(check)) {
+      fmt::print("    {}\n", check.what);
+    }
+    ++(passes(check) ? tally.passed : tally.failed);
+  } catch (const std::exception& error) {
+    const std::string message = error.what();
+    fmt::print(
+        "{:<44} {:>10} {:>10}  FAIL  {}\n", name, "-", "-", message.substr(0, message.find('\n')));
+    ++tally.failed;
+  }
+}
+
+const Kind* kind_of(const fs::path& path) {
+  for (const Kind& kind : vim::golden::all_kinds()) {
+    if (path.filename().string().starts_with(kind.prefix) && path.extension() == kind.extension) {
+      return &kind;
+    }
+  }
+  return nullptr;
+}
+
+// Files that accompany a case: configs/, a JSON beside its safetensors, *.expected.*, the README, and what
+// expected.json says of the .pth files.
+bool is_companion(const fs::path& path) {
+  const std::string file = path.filename().string();
+  if (file == "README.md" || file == "expected.json" ||
+      file.find(".expected.") != std::string::npos || path.parent_path().filename() == "configs") {
+    return true;
+  }
+  return path.extension() == ".json" &&
+         fs::exists(fs::path(path).replace_extension(".safetensors"));
+}
+
+std::vector<fs::path> find_cases(const fs::path& folder) {
+  const std::set<std::string> extensions = {".safetensors", ".json", ".pth"};
+  std::vector<fs::path> cases;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file() && extensions.contains(entry.path().extension().string()) &&
+        !is_companion(entry.path())) {
+      cases.push_back(entry.path());
+    }
+  }
+  std::sort(cases.begin(), cases.end());
+  return cases;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Detail detail = Detail::kCase;
+  const char* variable = std::getenv("VIM_GOLDEN_DIR");
+  fs::path folder = variable != nullptr ? variable : "tests/golden";
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--all") {
+      detail = Detail::kCheck;
+    } else if (argument == "--backends") {
+      detail = Detail::kBackend;
+    } else {
+      folder = argument;
+    }
+  }
+  if (!fs::is_directory(folder)) {
+    fmt::print(stderr, "error: {}: no such folder; set VIM_GOLDEN_DIR\n", folder.string());
+    return 2;
+  }
+  Tally tally;
+  for (const fs::path& path : find_cases(folder)) {
+    run_case(kind_of(path), path, detail, tally);
+  }
+  fmt::print("{} passed, {} failed, {} skipped\n", tally.passed, tally.failed, tally.skipped);
+  return tally.failed == 0 && tally.passed > 0 ? 0 : 1;
+}

@@ -1,0 +1,176 @@
+#include "tests/kernels/conv_problem.h"
+
+#include <cmath>
+
+namespace vim::tests {
+namespace {
+
+using kernels::DType;
+using kernels::RowRange;
+
+double sigmoid(double value) { return 1.0 / (1.0 + std::exp(-value)); }
+
+// Calls f(output index, x index, weight index) for each product of direction i. Written from the
+// outputs' side, as a scatter, unlike the kernels.
+template <typename F>
+void for_each_product(const ConvCase& test, int i, F f) {
+  for (int64_t row = 0; row < test.batch * test.seqlen; ++row) {
+    for (int64_t k = 0; k < test.width; ++k) {
+      const int64_t back = test.width - 1 - k;
+      const int64_t t = row % test.seqlen;
+      const int64_t source = test.reversed(i) ? t + back : t - back;
+      if (source < 0 || source >= test.seqlen) continue;
+      for (int64_t c = 0; c < test.channels; ++c) {
+        f(row * test.channels + c, (row - t + source) * test.channels + c, c * test.width + k);
+      }
+    }
+  }
+}
+
+Values pre_activation(const ConvCase& test, const ConvTensors& in, int i) {
+  Values o(test.shape().size(), 0.0);
+  for (size_t j = 0; j < o.size() && test.has_bias; ++j) o[j] = in.bias[i][j % test.channels];
+  for_each_product(
+      test, i, [&](int64_t out, int64_t x, int64_t w) { o[out] += in.weight[i][w] * in.x[x]; });
+  return o;
+}
+
+// Adds direction i's share to grads.x; fills its weight and bias gradient.
+void oracle_backward(const ConvCase& test, const ConvTensors& in, int i, ConvTensors& grads) {
+  Values g = in.tokens[i];
+  const Values o = pre_activation(test, in, i);
+  for (size_t j = 0; j < g.size() && test.silu; ++j) {
+    const double s = sigmoid(o[j]);
+    g[j] *= s + o[j] * s * (1.0 - s);
+  }
+  Values dweight(in.weight[i].size(), 0.0);
+  Values dbias(in.bias[i].size(), 0.0);
+  for_each_product(test, i, [&](int64_t out, int64_t x, int64_t w) {
+    grads.x[x] += in.weight[i][w] * g[out];
+    dweight[w] += in.x[x] * g[out];
+  });
+  for (size_t j = 0; j < g.size() && test.has_bias; ++j) dbias[j % test.channels] += g[j];
+  grads.weight.push_back(dweight);
+  grads.bias.push_back(dbias);
+}
+
+void fill_forward(ConvRun& run) {
+  run.forward.batch = run.test.batch;
+  run.forward.seqlen = run.test.seqlen;
+  run.forward.channels = run.test.channels;
+  run.forward.width = run.test.width;
+  run.forward.dtype = run.test.dtype;
+  run.forward.silu = run.test.silu;
+  run.forward.x = run.x.view();
+  run.forward.num_directions = run.test.num_directions();
+  for (int i = 0; i < run.test.num_directions(); ++i) {
+    run.forward.direction[i].weight = run.weight[i].data();
+    run.forward.direction[i].bias = run.test.has_bias ? run.bias[i].data() : nullptr;
+    run.forward.direction[i].reversed = run.test.reversed(i);
+    run.forward.direction[i].out = run.out[i].mutable_view();
+  }
+}
+
+void fill_backward(ConvRun& run) {
+  run.backward.forward = run.forward;
+  run.backward.dx = run.dx.mutable_view();
+  for (int i = 0; i < run.test.num_directions(); ++i) {
+    run.backward.dout[i] = run.dout[i].view();
+    run.backward.dweight[i] = run.dweight[i].data();
+    run.backward.dbias[i] = run.test.has_bias ? run.dbias[i].data() : nullptr;
+  }
+  const uint64_t garbage = ~uint64_t{0};  // NaN: the workspace must not need clearing
+  run.workspace.assign(causal_conv1d_backward_workspace_size(run.backward) / 8 + 1, garbage);
+  run.backward.workspace = run.workspace.data();
+}
+
+}  // namespace
+
+const std::vector<ConvCase>& conv_cases() {
+  static const std::vector<ConvCase> cases = {
+      {"one_of_everything", 1, 1, 1, 1},
+      {"one_token", 2, 1, 5, 4, "fr"},
+      {"two_tokens", 2, 2, 64, 4, "fr"},
+      {"three_tokens", 2, 3, 130, 4, "fr"},
+      {"shorter_than_width", 1, 3, 5, 8, "fr"},
+      {"vim_tiny", 2, 197, 384, 4, "fr"},
+      {"long", 1, 2049, 5, 4, "fr"},
+      {"block_edge", 1, 32, 64, 4, "fr"},
+      {"past_block_edge", 1, 33, 65, 4, "fr"},
+      {"forward_only", 2, 50, 70, 4, "f"},
+      {"reversed_only", 2, 50, 70, 4, "r"},
+      {"two_forward", 2, 20, 6, 4, "ff"},
+      {"width_1", 2, 19, 66, 1, "fr"},
+      {"width_2", 2, 19, 66, 2, "fr"},
+      {"width_3", 2, 19, 66, 3, "fr"},
+      {"width_8", 2, 49, 66, 8, "fr"},
+      {"no_bias", 2, 40, 24, 4, "fr", false},
+      {"no_silu", 2, 40, 24, 4, "fr", true, false},
+      {"strided", 3, 37, 70, 4, "fr", true, true, DType::kFloat32, 7},
+      {"large_values", 2, 37, 70, 4, "fr", true, true, DType::kFloat32, 0, 1e4},
+      {"bfloat16", 2, 37, 130, 4, "fr", true, true, DType::kBFloat16},
+      {"bfloat16_strided_large", 2, 37, 67, 4, "fr", true, true, DType::kBFloat16, 3, 1e4},
+      {"float16", 2, 37, 130, 4, "fr", true, true, DType::kFloat16},
+      {"float16_strided", 2, 37, 67, 3, "r", false, true, DType::kFloat16, 5},
+  };
+  return cases;
+}
+
+ConvTensors make_conv_inputs(const ConvCase& test) {
+  const int64_t size = test.shape().size();
+  ConvTensors in;
+  in.x = rounded(random_values(size, 1, test.scale), test.dtype);
+  for (int i = 0; i < test.num_directions(); ++i) {
+    in.weight.push_back(random_values(test.channels * test.width, 10 + i));
+    in.bias.push_back(random_values(test.has_bias ? test.channels : 0, 20 + i));
+    in.tokens.push_back(rounded(random_values(size, 30 + i), test.dtype));
+  }
+  return in;
+}
+
+Values conv_oracle(const ConvCase& test, const ConvTensors& in, int i) {
+  Values o = pre_activation(test, in, i);
+  for (double& value : o) {
+    if (test.silu) value *= sigmoid(value);
+  }
+  return o;
+}
+
+ConvTensors conv_oracle_gradients(const ConvCase& test, const ConvTensors& in) {
+  ConvTensors grads;
+  grads.x.assign(in.x.size(), 0.0);
+  for (int i = 0; i < test.num_directions(); ++i) {
+    oracle_backward(test, in, i, grads);
+  }
+  return grads;
+}
+
+ConvRun::ConvRun(const ConvCase& conv, const ConvTensors& in)
+    : test(conv), x(conv.shape(), conv.dtype), dx(conv.shape(), conv.dtype) {
+  x.set(in.x);
+  for (int i = 0; i < test.num_directions(); ++i) {
+    out.emplace_back(test.shape(), test.dtype);
+    dout.emplace_back(test.shape(), test.dtype);
+    dout.back().set(in.tokens[i]);
+    weight.push_back(to_floats(in.weight[i]));
+    bias.push_back(to_floats(in.bias[i]));
+    dweight.emplace_back(in.weight[i].size(), NAN);
+    dbias.emplace_back(in.bias[i].size(), NAN);
+  }
+  fill_forward(*this);
+  fill_backward(*this);
+}
+
+void ConvRun::run(int64_t piece) {
+  run_in_pieces(causal_conv1d_num_rows(forward), piece, [&](RowRange rows) {
+    causal_conv1d_forward(forward, rows);
+  });
+  run_in_pieces(causal_conv1d_num_rows(forward), piece, [&](RowRange rows) {
+    causal_conv1d_backward(backward, rows);
+  });
+  run_in_pieces(causal_conv1d_backward_reduce_num_rows(backward), piece, [&](RowRange rows) {
+    causal_conv1d_backward_reduce(backward, rows);
+  });
+}
+
+}  // namespace vim::tests

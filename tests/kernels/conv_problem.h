@@ -1,0 +1,65 @@
+// One convolution problem: the cases, their inputs, the definition in double and the buffers of a
+// run.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/causal_conv1d.h"
+#include "tests/kernels/kernel_buffers.h"
+
+namespace vim::tests {
+
+/// directions: one letter each, f or r.
+struct ConvCase {
+  const char* name;
+  int64_t batch;
+  int64_t seqlen;
+  int64_t channels;
+  int64_t width = 4;
+  std::string directions = "f";
+  bool has_bias = true;
+  bool silu = true;
+  kernels::DType dtype = kernels::DType::kFloat32;
+  int64_t gap = 0;
+  double scale = 1.0;
+
+  int num_directions() const { return static_cast<int>(directions.size()); }
+  bool reversed(int i) const { return directions[i] == 'r'; }
+  TokenShape shape() const { return {batch, seqlen, channels, gap}; }
+};
+
+/// Awkward sizes, every width and direction, all storage types, strides, large values.
+const std::vector<ConvCase>& conv_cases();
+
+/// Inputs or gradients, one entry for each direction where there are several.
+struct ConvTensors {
+  Values x;
+  std::vector<Values> weight, bias, tokens;  // tokens: out, or dout
+};
+
+ConvTensors make_conv_inputs(const ConvCase& test);
+
+/// out of direction i, in double.
+Values conv_oracle(const ConvCase& test, const ConvTensors& in, int i);
+
+/// Gradients of the sum of out * in.tokens over all directions, in double; tokens stays empty.
+ConvTensors conv_oracle_gradients(const ConvCase& test, const ConvTensors& in);
+
+/// Buffers and parameter structs of one case.
+struct ConvRun {
+  const ConvCase& test;
+  TokenArray x, dx;
+  std::vector<TokenArray> out, dout;
+  std::vector<std::vector<float>> weight, bias, dweight, dbias;
+  std::vector<uint64_t> workspace;
+  kernels::ConvParams forward;
+  kernels::ConvBackwardParams backward;
+
+  ConvRun(const ConvCase& conv, const ConvTensors& in);
+
+  /// Both entries and the reduction on the selected backend, in pieces of at most `piece` rows.
+  void run(int64_t piece);
+};
+
+}  // namespace vim::tests

@@ -1,0 +1,62 @@
+#include "src/optim/ema.h"
+
+#include <ATen/ATen.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/optim/test_module.h"
+#include "tests/support/catch.h"
+#include "tests/support/golden_file.h"
+
+namespace vim::optim {
+namespace {
+
+at::Tensor to_tensor(const nlohmann::json& values) {
+  return at::tensor(values.get<std::vector<double>>(), at::kDouble).to(at::kFloat);
+}
+
+}  // namespace
+
+TEST_CASE("the average follows the reference sequences") {
+  const nlohmann::json golden = test::read_golden_json("ema.json");
+  REQUIRE(golden["cases"].size() > 0);
+  for (const auto& sequence : golden["cases"]) {
+    test::NamedParameters module({{"w", to_tensor(sequence["start"])}});
+    ParameterStore store(module, {});
+    store.enable_ema();
+    for (const auto& step : sequence["steps"]) {
+      store.view(StoreBuffer::kValue, "w").copy_(to_tensor(step["model"]));
+      update_ema(store, sequence["decay"], at::zeros({}));
+      const at::Tensor average = store.view(StoreBuffer::kEma, "w");
+      CHECK(test::relative_error(average, to_tensor(step["ema"])) < 1e-6);  // float arithmetic
+    }
+  }
+}
+
+TEST_CASE("a skipped step leaves the average as it was") {
+  test::NamedParameters module({{"w", at::ones({7})}});
+  ParameterStore store(module, {});
+  store.enable_ema();
+  store.view(StoreBuffer::kValue, "w").fill_(2.0);
+  update_ema(store, 0.5, at::ones({}));
+  CHECK(at::equal(store.view(StoreBuffer::kEma, "w"), at::ones({7})));
+  update_ema(store, 0.5);
+  CHECK(at::equal(store.view(StoreBuffer::kEma, "w"), at::full({7}, 1.5)));
+}
+
+TEST_CASE("the model computes with the average for a while and gets its values back") {
+  test::NamedParameters module({{"w", at::ones({2, 7})}});
+  ParameterStore store(module, {});
+  store.enable_ema();
+  store.enable_shadow(at::kBFloat16);
+  store.view(StoreBuffer::kEma, "w").fill_(3.0);
+  {
+    const AveragedWeights averaged(store);
+    CHECK(at::equal(module.named_parameters()["w"], at::full({2, 7}, 3.0)));
+    CHECK(store.view(StoreBuffer::kShadow, "w")[0][0].item<double>() == 3.0);
+  }
+  CHECK(at::equal(module.named_parameters()["w"], at::ones({2, 7})));
+  CHECK(store.view(StoreBuffer::kShadow, "w")[0][0].item<double>() == 1.0);
+}
+
+}  // namespace vim::optim

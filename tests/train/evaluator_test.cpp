@@ -1,0 +1,82 @@
+#include "src/train/evaluator.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "src/models/vision_mamba.h"
+#include "src/weights/safetensors.h"
+#include "tests/support/catch.h"
+#include "tests/support/golden_file.h"
+#include "tests/support/temp_folder.h"
+#include "tests/train/toy_run.h"
+
+namespace vim::train {
+namespace {
+
+EvaluatorOptions toy_options(int64_t batch) {
+  EvaluatorOptions options;
+  options.batch = batch;
+  options.data.workers = 2;
+  options.keep_logits = true;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("metrics are means over images and do not depend on the batch size") {
+  models::VisionMamba model = test::make_toy_model(1);
+  const test::ToyImages images(23);
+  const auto small = evaluate(model, images, toy_options(5), {});
+  const auto large = evaluate(model, images, toy_options(23), {});
+  REQUIRE(small);
+  REQUIRE(large);
+  CHECK(small->num_images == 23);
+  CHECK(small->logits.sizes() == at::IntArrayRef({23, test::kToyClasses}));
+  CHECK(small->metrics.acc1 == large->metrics.acc1);
+  CHECK(small->metrics.acc5 == 100.0);  // three classes
+  CHECK(small->metrics.loss == Approx(large->metrics.loss).epsilon(1e-6));
+}
+
+TEST_CASE("loss and accuracy follow from the logits that are kept") {
+  models::VisionMamba model = test::make_toy_model(1);
+  const test::ToyImages images(20);
+  const auto result = evaluate(model, images, toy_options(8), {});
+  REQUIRE(result);
+  double loss = 0.0;
+  int64_t hits = 0;
+  for (int64_t i = 0; i < 20; ++i) {
+    const at::Tensor row = result->logits[i].to(at::kDouble);
+    loss += std::log(row.exp().sum().item<double>()) - row[images.label(i)].item<double>();
+    hits += row.argmax().item<int64_t>() == images.label(i);
+  }
+  CHECK(result->metrics.loss == Approx(loss / 20).epsilon(1e-6));  // logits are float
+  CHECK(result->metrics.acc1 == Approx(5.0 * static_cast<double>(hits)));
+}
+
+TEST_CASE("evaluation leaves the model in the mode it was in") {
+  models::VisionMamba model = test::make_toy_model(1);
+  model->train();
+  evaluate(model, test::ToyImages(4), toy_options(4), {});
+  CHECK(model->is_training());
+}
+
+TEST_CASE("a stop request ends the evaluation without a result") {
+  models::VisionMamba model = test::make_toy_model(1);
+  int batches = 0;
+  const auto stop_at_second = [&batches] { return ++batches == 2; };
+  CHECK_FALSE(evaluate(model, test::ToyImages(12), toy_options(4), stop_at_second));
+  CHECK(batches == 2);
+}
+
+TEST_CASE("written logits and labels read back") {
+  const test::TempFolder temp;
+  models::VisionMamba model = test::make_toy_model(1);
+  const auto result = evaluate(model, test::ToyImages(6), toy_options(4), {});
+  write_logits(temp / "logits.safetensors", *result);
+  const auto file = weights::SafetensorsFile::open(temp / "logits.safetensors");
+  CHECK(at::equal(test::read_tensor(file, "logits"), result->logits));
+  CHECK(at::equal(test::read_tensor(file, "labels"), at::tensor(result->labels)));
+}
+
+}  // namespace vim::train
