@@ -9,6 +9,7 @@
 #include <string>
 
 #include "kernels/cpu/backend_state.h"
+#include "kernels/cpu/check.h"
 #include "kernels/cpu/selective_scan_impl.h"
 #include "kernels/cpu/storage.h"
 
@@ -192,7 +193,7 @@ int64_t selective_scan_num_rows(const ScanParams& params) {
 }
 
 void selective_scan_forward(const ScanParams& params, RowRange rows) {
-  check_params(params);
+  check_rows("selective_scan_forward", rows, selective_scan_num_rows(params));
   if (scalar_backend_selected()) {
     selective_scan_forward_scalar(params, rows);
   } else {
@@ -205,7 +206,8 @@ size_t selective_scan_backward_workspace_size(const ScanBackwardParams& params) 
 }
 
 void selective_scan_backward(const ScanBackwardParams& params, RowRange rows) {
-  check_params(params.forward);
+  check_rows("selective_scan_backward", rows, selective_scan_num_rows(params.forward));
+  check_present("selective_scan_backward: workspace", params.workspace);
   if (scalar_backend_selected()) {
     selective_scan_backward_scalar(params, rows);
   } else {

@@ -34,11 +34,6 @@ inline int64_t walk_token(const ScanParams& params, int direction, int64_t step)
   return params.direction[direction].reversed ? params.seqlen - 1 - step : step;
 }
 
-/// True where the backward needs y itself: for dz, or because the output is written again.
-inline bool backward_needs_y(const ScanBackwardParams& params) {
-  return params.dz.data != nullptr || params.forward.out.data != nullptr;
-}
-
 /// True where dz (and out) can be finished after direction `direction`: y of all directions that
 /// count for dz is then complete.
 inline bool finishes_dz(const ScanBackwardParams& params, int direction) {

@@ -1,5 +1,4 @@
-// Vector loads and stores of the storage types. Included once per Highway target, hence the
-// toggling guard; `d` is always a float tag.
+// Vector loads and stores of the storage types, once per Highway target. `d` is a float tag.
 #if defined(VIM_KERNELS_VECTOR_STORAGE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef VIM_KERNELS_VECTOR_STORAGE_INL_H_
 #undef VIM_KERNELS_VECTOR_STORAGE_INL_H_
@@ -14,11 +13,7 @@
 
 // In hardware, binary16 is rounded to nearest even; elsewhere Highway 1.0 truncates.
 #undef VIM_NATIVE_FLOAT16
-#if (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2) || HWY_TARGET == HWY_NEON
-#define VIM_NATIVE_FLOAT16 1
-#else
-#define VIM_NATIVE_FLOAT16 0
-#endif
+#define VIM_NATIVE_FLOAT16 ((HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2) || HWY_TARGET == HWY_NEON)
 
 HWY_BEFORE_NAMESPACE();
 namespace vim::kernels::HWY_NAMESPACE {
@@ -38,36 +33,6 @@ HWY_INLINE hn::Vec<D> load_floats(D d, const BFloat16* from) {
   const auto bits = hn::LoadU(du16, reinterpret_cast<const uint16_t*>(from));
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du32, bits)));
 }
-
-#if VIM_NATIVE_FLOAT16
-
-template <class D>
-HWY_INLINE hn::Vec<D> load_floats(D d, const Float16* from) {
-  const hn::Rebind<hwy::float16_t, D> df16;
-  return hn::PromoteTo(d, hn::LoadU(df16, reinterpret_cast<const hwy::float16_t*>(from)));
-}
-
-#else
-
-template <class D>
-HWY_INLINE hn::Vec<D> load_floats(D d, const Float16* from) {
-  const hn::Rebind<uint16_t, D> du16;
-  const hn::RebindToUnsigned<D> du;
-  const hn::RebindToSigned<D> di;
-  const auto bits = hn::PromoteTo(du, hn::LoadU(du16, reinterpret_cast<const uint16_t*>(from)));
-  const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(du, 0x8000U)));
-  const auto magnitude = hn::And(bits, hn::Set(du, 0x7FFFU));
-  const auto shifted = hn::ShiftLeft<13>(magnitude);
-  const auto normal = hn::Add(shifted, hn::Set(du, (127U - 15U) << 23));
-  const auto integer = hn::ConvertTo(d, hn::BitCast(di, magnitude));
-  const auto subnormal = hn::BitCast(du, hn::Mul(integer, hn::Set(d, 0x1p-24F)));
-  const auto special = hn::Or(shifted, hn::Set(du, 0x7F800000U));
-  auto result = hn::IfThenElse(hn::Lt(magnitude, hn::Set(du, 0x0400U)), subnormal, normal);
-  result = hn::IfThenElse(hn::Gt(magnitude, hn::Set(du, 0x7BFFU)), special, result);
-  return hn::BitCast(d, hn::Or(sign, result));
-}
-
-#endif
 
 /// Stores Lanes(d) values to unaligned memory, rounded to nearest even; NaN is kept.
 template <class D>
@@ -98,12 +63,36 @@ HWY_INLINE void store_floats(D /*d*/, hn::Vec<D> value, BFloat16* to) {
 #if VIM_NATIVE_FLOAT16
 
 template <class D>
+HWY_INLINE hn::Vec<D> load_floats(D d, const Float16* from) {
+  const hn::Rebind<hwy::float16_t, D> df16;
+  return hn::PromoteTo(d, hn::LoadU(df16, reinterpret_cast<const hwy::float16_t*>(from)));
+}
+
+template <class D>
 HWY_INLINE void store_floats(D /*d*/, hn::Vec<D> value, Float16* to) {
   const hn::Rebind<hwy::float16_t, D> df16;
   hn::StoreU(hn::DemoteTo(df16, value), df16, reinterpret_cast<hwy::float16_t*>(to));
 }
 
 #else
+
+template <class D>
+HWY_INLINE hn::Vec<D> load_floats(D d, const Float16* from) {
+  const hn::Rebind<uint16_t, D> du16;
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToSigned<D> di;
+  const auto bits = hn::PromoteTo(du, hn::LoadU(du16, reinterpret_cast<const uint16_t*>(from)));
+  const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(du, 0x8000U)));
+  const auto magnitude = hn::And(bits, hn::Set(du, 0x7FFFU));
+  const auto shifted = hn::ShiftLeft<13>(magnitude);
+  const auto normal = hn::Add(shifted, hn::Set(du, (127U - 15U) << 23));
+  const auto integer = hn::ConvertTo(d, hn::BitCast(di, magnitude));
+  const auto subnormal = hn::BitCast(du, hn::Mul(integer, hn::Set(d, 0x1p-24F)));
+  const auto special = hn::Or(shifted, hn::Set(du, 0x7F800000U));
+  auto result = hn::IfThenElse(hn::Lt(magnitude, hn::Set(du, 0x0400U)), subnormal, normal);
+  result = hn::IfThenElse(hn::Gt(magnitude, hn::Set(du, 0x7BFFU)), special, result);
+  return hn::BitCast(d, hn::Or(sign, result));
+}
 
 // The branches of from_float<Float16>, selected by lane.
 template <class D>

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "kernels/cuda/add_norm_bwd.cuh"
+#include "kernels/cuda/add_norm_columns.cuh"
 #include "kernels/cuda/add_norm_fwd.cuh"
 
 namespace vim::kernels {

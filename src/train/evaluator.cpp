@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <span>
 
@@ -116,7 +117,14 @@ std::optional<EvalResult> evaluate(
   return result;
 }
 
-void write_logits(const std::filesystem::path& path, const EvalResult& result) {
+void write_logits(
+    const std::filesystem::path& path,
+    const EvalResult& result,
+    const data::Dataset& dataset) {
+  nlohmann::json names = nlohmann::json::array();
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    names.push_back(dataset.name(i));
+  }
   const at::Tensor logits = result.logits.to(at::kCPU).contiguous();
   const std::vector<weights::TensorToWrite> tensors = {
       {"logits",
@@ -128,7 +136,7 @@ void write_logits(const std::filesystem::path& path, const EvalResult& result) {
        weights::TensorType::kI64,
        {static_cast<int64_t>(result.labels.size())},
        std::as_bytes(std::span(result.labels))}};
-  weights::write_safetensors(path, tensors, {});
+  weights::write_safetensors(path, tensors, {{"names", names.dump()}});
 }
 
 }  // namespace vim::train

@@ -50,6 +50,7 @@ class TrainStep {
   StepResult update(double lr);
 
   models::VisionMamba& model() { return model_; }
+  const models::VisionMambaOptions& model_options() const { return model_->options(); }
   optim::ParameterStore& store() { return store_; }
   int64_t mix_group() const { return mix_group_; }
 

@@ -122,23 +122,26 @@ void Trainer::log_step(const StepResult& result, double lr) {
   ++state_.step_in_epoch;
   meter_.count(train_options().global_batch);
   const bool is_last = state_.step_in_epoch == steps_per_epoch_;
-  if (!is_last && state_.step % train_options().log_interval != 0) {
-    return;
+  if (is_last || state_.step % train_options().log_interval == 0) {
+    log_interval(result, lr);
   }
-  const Speed speed = meter_.measure(loader_->stats().wait_seconds);
-  const StepRecord record{
-      state_.step,
-      state_.epoch,
-      state_.interval_loss.mean(),
-      lr,
-      result.grad_norm,
-      speed.images_per_second,
-      speed.data_wait_share,
-      state_.skipped_total};
-  folder_.append_step(record);
-  const int64_t total_steps = train_options().epochs * steps_per_epoch_;
-  const double images_left =
-      static_cast<double>((total_steps - state_.step) * train_options().global_batch);
+}
+
+void Trainer::log_interval(const StepResult& result, double lr) {
+  const double wait_seconds = loader_->stats().wait_seconds;
+  const Speed speed = meter_.measure(wait_seconds);
+  const double loss = state_.interval_loss.mean();
+  folder_.append_step(
+      {state_.step,
+       state_.epoch,
+       loss,
+       lr,
+       result.grad_norm,
+       speed.images_per_second,
+       speed.data_wait_share,
+       state_.skipped_total});
+  const int64_t steps_left = train_options().epochs * steps_per_epoch_ - state_.step;
+  const auto images_left = static_cast<double>(steps_left * train_options().global_batch);
   spdlog::info(
       "epoch {}/{} step {}/{}  loss {:.4f}  lr {:.3e}  grad norm {:.3f}  {:.1f} img/s  "
       "data wait {:.0f} %  left {}",
@@ -146,14 +149,14 @@ void Trainer::log_step(const StepResult& result, double lr) {
       train_options().epochs,
       state_.step_in_epoch,
       steps_per_epoch_,
-      record.loss,
+      loss,
       lr,
-      record.grad_norm,
-      record.images_per_second,
-      100 * record.data_wait_share,
-      format_duration(images_left / std::max(record.images_per_second, 1e-9)));
+      result.grad_norm,
+      speed.images_per_second,
+      100 * speed.data_wait_share,
+      format_duration(images_left / std::max(speed.images_per_second, 1e-9)));
   state_.interval_loss = {};
-  meter_.restart(loader_->stats().wait_seconds);
+  meter_.restart(wait_seconds);
 }
 
 // False if a stop was requested during the evaluation; the run is saved then.

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <future>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,7 @@ class Trainer {
   double current_lr() const;
   void count_skipped(const StepResult& result);
   void log_step(const StepResult& result, double lr);
+  void log_interval(const StepResult& result, double lr);
 
   bool finish_epoch();
   bool wants_evaluation() const;

@@ -92,8 +92,8 @@ Trainer::Trainer(models::VisionMamba model, const TrainingData& data, TrainerOpt
       step_(std::move(model), options_.step),
       transform_(
           options_.step.augment,
-          step_.model()->options().img_size[0],
-          step_.model()->options().img_size[1]),
+          step_.model_options().img_size[0],
+          step_.model_options().img_size[1]),
       steps_per_epoch_(data.train->size() / std::max<int64_t>(train_options().global_batch, 1)) {
   check_data();
   if (train_options().threads > 0) {
@@ -113,7 +113,7 @@ Trainer::Trainer(models::VisionMamba model, const TrainingData& data, TrainerOpt
 }
 
 void Trainer::check_data() const {
-  const models::VisionMambaOptions& model = step_.model()->options();
+  const models::VisionMambaOptions& model = step_.model_options();
   const auto num_classes = static_cast<int64_t>(data_.train->class_names().size());
   if (num_classes > model.num_classes) {
     throw Error(fmt::format(
@@ -167,7 +167,7 @@ void Trainer::choose_micro_batch() {
     request.configured = state_.micro_batch;  // what the interrupted run chose, if any
   }
   request.bytes_per_image =
-      estimate_activation_bytes(step_.model()->options(), train_options().precision);
+      estimate_activation_bytes(step_.model_options(), train_options().precision);
   request.memory_bytes = available_memory_bytes();
   state_.micro_batch = train::choose_micro_batch(request);
   constexpr double kMebibyte = 1 << 20;

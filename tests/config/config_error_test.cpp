@@ -7,7 +7,7 @@
 
 using vim::test::config_error;
 
-TEST_CASE("single mistakes are named with line, key and remedy") {
+TEST_CASE("unknown keys and values of a wrong type are named with line, key and remedy") {
   const auto [text, error] = GENERATE(table<std::string, std::string>({
       {"model:\n  depht: 3\n", "run.yaml:2: model.depht: unknown key; did you mean depth?"},
       {"modle:\n  depth: 3\n", "run.yaml:1: modle: unknown section; did you mean model?"},
@@ -38,6 +38,13 @@ TEST_CASE("single mistakes are named with line, key and remedy") {
        "run.yaml:1: optim.clip_norm: got 0; use none or a number above 0"},
       {"optim: {scale_lr: yes}\n", "run.yaml:1: optim.scale_lr: got yes; use true or false"},
       {"optim: {scale_lr: ture}\n", "run.yaml:1: optim.scale_lr: got ture; did you mean true?"},
+  }));
+  INFO(text);
+  CHECK(config_error(text) == error);
+}
+
+TEST_CASE("values outside their range or set of words are named with what is taken") {
+  const auto [text, error] = GENERATE(table<std::string, std::string>({
       {"model: {d_conv: 9}\n", "run.yaml:1: model.d_conv: got 9; use an integer from 1 to 8"},
       {"model: {d_conv: 0}\n", "run.yaml:1: model.d_conv: got 0; use an integer from 1 to 8"},
       {"model: {d_state: 257}\n",
@@ -65,6 +72,13 @@ TEST_CASE("single mistakes are named with line, key and remedy") {
        "run.yaml:1: model.img_size: got [1, 2, 3]; use an integer from 1 to 8192, or [height, "
        "width] of such"},
       {"data: {path: [a]}\n", "run.yaml:1: data.path: got [a]; use a text (\"\" for none)"},
+  }));
+  INFO(text);
+  CHECK(config_error(text) == error);
+}
+
+TEST_CASE("duplicate keys and wrong nesting are named with their line") {
+  const auto [text, error] = GENERATE(table<std::string, std::string>({
       {"model:\n  depth: 3\n  depth: 4\n",
        "run.yaml:3: model.depth: set twice, first in line 2; remove one of them"},
       {"model:\n  depth: 3\nmodel:\n  depth: 4\n",

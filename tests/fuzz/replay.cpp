@@ -1,5 +1,5 @@
 // Runs a fuzz target without libFuzzer: over every seed, and over the seed cut short or with one
-// byte changed at up to a few hundred places. Arguments: files or folders.
+// byte changed at up to a hundred places. Arguments: files or folders.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace {
 
-constexpr size_t kMaxMutations = 300;
+constexpr size_t kMaxMutations = 100;
 
 std::vector<std::filesystem::path> collect(int count, char** arguments) {
   std::vector<std::filesystem::path> files;

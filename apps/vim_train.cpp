@@ -1,0 +1,99 @@
+// vim_train: trains a Vision Mamba as one YAML file says.
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <fmt/format.h>
+
+#include "apps/app_main.h"
+#include "src/config/config.h"
+#include "src/models/model_summary.h"
+#include "src/models/vision_mamba.h"
+#include "src/train/trainer.h"
+
+namespace {
+
+using namespace vim;  // a program, not a library: everything of ours is in reach
+
+struct Arguments {
+  std::string config;
+  std::vector<std::string> overrides;
+  std::string resume = "none";
+  std::string output;
+  bool dry_run = false;
+  bool print_config = false;
+};
+
+void declare(CLI::App& app, Arguments& arguments) {
+  app.add_option("--config", arguments.config, "YAML file that says everything")->required();
+  app.add_option("--set", arguments.overrides, "key=value, over the file; may be repeated")
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--resume", arguments.resume, "none, auto or a checkpoint")->capture_default_str();
+  app.add_option("--output", arguments.output, "run folder; default runs/<name of the config>");
+  app.add_flag("--dry-run", arguments.dry_run, "print what would be trained, and end");
+  app.add_flag("--print-config", arguments.print_config, "print every key with its value, and end");
+}
+
+models::VisionMamba make_model(const config::RunConfig& config) {
+  models::VisionMamba model(config.model);
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(config.train.seed);
+  model->reset_parameters(generator);
+  return model;
+}
+
+int dry_run(const config::RunConfig& config) {
+  const bool is_float = config.train.precision == train::Precision::kFloat32;
+  models::VisionMamba model = make_model(config);
+  const auto summary = models::summarize(config.model, is_float ? 4 : 2);
+  fmt::print("{}", models::to_text(config.model, summary));
+  const optim::ParameterStore store(*model, config.optim);
+  fmt::print("{}", optim::describe_groups(store));
+  return apps::kExitDone;
+}
+
+int train_model(const Arguments& arguments, config::RunConfig config) {
+  const auto train_set = data::open_dataset(config.data.format, config.data.path, /*train=*/true);
+  std::unique_ptr<data::Dataset> val_set;
+  if (!config.data.val_path.empty()) {
+    val_set = data::open_dataset(config.data.format, config.data.val_path, /*train=*/false);
+  }
+  if (config.data.num_classes == 0) {
+    config.data.num_classes = static_cast<int64_t>(train_set->class_names().size());
+    config.model.num_classes = config.data.num_classes;
+  }
+  train::TrainerOptions options;
+  options.step = {config.train, config.optim, config.ema, config.augment};
+  options.schedule = config.schedule;
+  options.checkpoint = config.checkpoint;
+  options.data = config.data;
+  options.output = arguments.output;
+  options.resume = arguments.resume;
+  options.config_yaml = config::to_yaml(config);
+  core::install_stop_handlers();
+  train::Trainer trainer(make_model(config), {train_set.get(), val_set.get()}, options);
+  const auto outcome = trainer.run();
+  return outcome == train::RunOutcome::kFinished ? apps::kExitDone : core::kExitResumable;
+}
+
+int run(Arguments arguments) {
+  const config::RunConfig config = config::load_config(arguments.config, arguments.overrides);
+  if (arguments.print_config) {
+    fmt::print("{}", config::to_yaml(config));
+    return apps::kExitDone;
+  }
+  if (arguments.dry_run) {
+    return dry_run(config);
+  }
+  if (arguments.output.empty()) {
+    arguments.output = "runs/" + std::filesystem::path(arguments.config).stem().string();
+  }
+  return train_model(arguments, config);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Trains a Vision Mamba as one YAML file says", "vim_train");
+  Arguments arguments;
+  declare(app, arguments);
+  return apps::run_app(app, argc, argv, [&arguments] { return run(arguments); });
+}

@@ -1,0 +1,87 @@
+// Strict reading: every name, type and shape must agree, and the report names all that do not.
+#include "src/train/stored_tensors.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstring>
+#include <map>
+
+#include "src/core/error.h"
+
+namespace vim::train {
+namespace {
+
+std::string describe(weights::TensorType type, const std::vector<int64_t>& shape) {
+  return fmt::format("{} [{}]", weights::type_name(type), fmt::join(shape, ", "));
+}
+
+}  // namespace
+
+weights::TensorType stored_type(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat:
+      return weights::TensorType::kF32;
+    case at::kDouble:
+      return weights::TensorType::kF64;
+    case at::kBFloat16:
+      return weights::TensorType::kBF16;
+    case at::kLong:
+      return weights::TensorType::kI64;
+    case at::kBool:
+      return weights::TensorType::kBool;
+    default:
+      TORCH_CHECK(false, "checkpoint: tensors of type ", type, " are not stored");
+  }
+}
+
+std::vector<std::string> find_mismatches(
+    const weights::SafetensorsFile& file,
+    const NamedTensors& wanted,
+    std::string_view prefix) {
+  std::vector<std::string> lines;
+  std::map<std::string, const at::Tensor*> by_name;
+  for (const auto& [name, tensor] : wanted) {
+    by_name[name] = &tensor;
+    const weights::TensorInfo* info = file.find(name);
+    const weights::TensorType type = stored_type(tensor.scalar_type());
+    if (info == nullptr) {
+      lines.push_back("missing: " + name);
+    } else if (info->type != type || info->shape != tensor.sizes().vec()) {
+      lines.push_back(fmt::format(
+          "misshapen: {} is {} in the file, {} in the model",
+          name,
+          describe(info->type, info->shape),
+          describe(type, tensor.sizes().vec())));
+    }
+  }
+  for (const weights::TensorInfo& info : file.tensors()) {
+    if (info.name.starts_with(prefix) && !by_name.contains(info.name)) {
+      lines.push_back("unexpected: " + info.name);
+    }
+  }
+  return lines;
+}
+
+void copy_stored(
+    const weights::SafetensorsFile& file,
+    const NamedTensors& wanted,
+    std::string_view prefix) {
+  const auto lines = find_mismatches(file, wanted, prefix);
+  if (!lines.empty()) {
+    throw Error(fmt::format(
+        "{}: its tensors are not this model's; use the configuration it was made with\n  {}",
+        file.name(),
+        fmt::join(lines, "\n  ")));
+  }
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : wanted) {
+    const auto bytes = file.data(*file.find(name));
+    const at::Tensor host = at::empty(tensor.sizes(), tensor.options().device(at::kCPU));
+    std::memcpy(host.mutable_data_ptr(), bytes.data(), bytes.size());
+    tensor.copy_(host);
+  }
+}
+
+}  // namespace vim::train
