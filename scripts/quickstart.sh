@@ -34,13 +34,19 @@ draw_images() {
 
 newest_checkpoint() { find $RUN/checkpoints -name 'step_*.safetensors' | sort | tail -n 1; }
 
+# result WHAT PATH: a line about a result that is there.
+result() {
+  if [ -e "$2" ]; then printf '%-34s %s\n' "$1:" "$2"; fi
+}
+
 show_results() {
   printf '\n== Done\n'
-  say "report, curves and predictions:  $RUN/report.html  (any browser opens it)"
-  say "one line per epoch:              $RUN/log.txt, $RUN/metrics.csv"
-  say "accuracy on the test images:     $RUN/eval.json"
-  say "checkpoints:                     $RUN/checkpoints/"
-  say "Next: train on your own images, see configs/ and docs/."
+  result "Report, for any browser" $RUN/report.html
+  result "Accuracy on the test images" $RUN/eval.json
+  result "One line per epoch" $RUN/log.txt
+  result "The same as a table" $RUN/metrics.csv
+  result "Checkpoints" $RUN/checkpoints
+  say "Next: configs/ for the recipes, docs/ for training on your own images."
 }
 
 case ${1:-} in -h | --help) usage; exit 0 ;; esac

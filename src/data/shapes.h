@@ -21,8 +21,8 @@ Image draw_shape(int64_t class_index, int64_t size, const core::RandomKey& key);
 
 struct ShapesOptions {
   int64_t size = 32;
-  int64_t train_per_class = 1000;
-  int64_t test_per_class = 100;
+  int64_t train_per_class = 2000;
+  int64_t test_per_class = 200;
   uint64_t seed = 0;
 };
 

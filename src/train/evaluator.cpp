@@ -118,13 +118,13 @@ std::optional<EvalResult> evaluate(
 }
 
 void write_logits(
-    const std::filesystem::path& path,
-    const EvalResult& result,
-    const data::Dataset& dataset) {
+    const std::filesystem::path& path, const EvalResult& result, const data::Dataset& dataset) {
   nlohmann::json names = nlohmann::json::array();
   for (int64_t i = 0; i < dataset.size(); ++i) {
     names.push_back(dataset.name(i));
   }
+  // File names need not be UTF-8.
+  const std::string text = names.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   const at::Tensor logits = result.logits.to(at::kCPU).contiguous();
   const std::vector<weights::TensorToWrite> tensors = {
       {"logits",
@@ -136,7 +136,7 @@ void write_logits(
        weights::TensorType::kI64,
        {static_cast<int64_t>(result.labels.size())},
        std::as_bytes(std::span(result.labels))}};
-  weights::write_safetensors(path, tensors, {{"names", names.dump()}});
+  weights::write_safetensors(path, tensors, {{"names", text}});
 }
 
 }  // namespace vim::train

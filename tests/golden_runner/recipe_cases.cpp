@@ -1,5 +1,6 @@
 // recipe_ cases: full-size presets with weights from an integer formula. init_: the model's own draws.
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>

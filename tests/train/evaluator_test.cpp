@@ -69,14 +69,16 @@ TEST_CASE("a stop request ends the evaluation without a result") {
   CHECK(batches == 2);
 }
 
-TEST_CASE("written logits and labels read back") {
+TEST_CASE("written logits, labels and names read back") {
   const test::TempFolder temp;
   models::VisionMamba model = test::make_toy_model(1);
-  const auto result = evaluate(model, test::ToyImages(6), toy_options(4), {});
-  write_logits(temp / "logits.safetensors", *result);
+  const test::ToyImages images(2);
+  const auto result = evaluate(model, images, toy_options(4), {});
+  write_logits(temp / "logits.safetensors", *result, images);
   const auto file = weights::SafetensorsFile::open(temp / "logits.safetensors");
   CHECK(at::equal(test::read_tensor(file, "logits"), result->logits));
   CHECK(at::equal(test::read_tensor(file, "labels"), at::tensor(result->labels)));
+  CHECK(file.metadata().at("names") == R"(["toy image 0","toy image 1"])");
 }
 
 }  // namespace vim::train

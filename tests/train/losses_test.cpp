@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -22,7 +23,8 @@ at::Tensor matrix(const nlohmann::json& rows) {
 }
 
 struct Golden {
-  nlohmann::json json = test::read_golden_json("loss.json");
+  // Beside the test, not among the golden cases: it also holds losses that do not exist yet.
+  nlohmann::json json = nlohmann::json::parse(std::ifstream("tests/train/loss.json"));
   at::Tensor logits = matrix(json["logits"]).requires_grad_(true);
   at::Tensor labels = at::tensor(json["labels"].get<std::vector<int64_t>>());
 

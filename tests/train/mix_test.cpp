@@ -41,7 +41,7 @@ struct GoldenMix {
 };
 
 // What kernels/image_batch.h says a SampleMix means, one image at a time.
-at::Tensor apply(const at::Tensor& images, const std::vector<kernels::SampleMix>& samples) {
+at::Tensor mix_images(const at::Tensor& images, const std::vector<kernels::SampleMix>& samples) {
   at::Tensor out = images.clone();
   for (int64_t i = 0; i < images.size(0); ++i) {
     const kernels::SampleMix& mix = samples[static_cast<size_t>(i)];
@@ -63,7 +63,7 @@ TEST_CASE("mixed images and targets equal the reference") {
   for (const auto& [name, settings] : golden.cases.items()) {
     INFO(name);
     const GroupMix mix = golden.mix(settings);
-    const at::Tensor images = apply(golden.input, mix_samples({mix}, 4));
+    const at::Tensor images = mix_images(golden.input, mix_samples({mix}, 4));
     CHECK(test::relative_error(images, test::read_tensor(golden.file, name + "/out")) < kTolerance);
     const at::Tensor targets =
         mixed_targets(golden.labels(), {mix}, {golden.num_classes, settings["smoothing"]});
