@@ -1,6 +1,6 @@
-// Times come from the steady clock around whole passes. The limit is the rate of one large float matrix
-// product, measured in the same run: a model that did nothing but its FLOPs at that rate would take
-// flops / rate.
+// Times come from the steady clock around whole passes. The limit is the rate of one large float
+// matrix product, measured in the same run: a model that did nothing but its FLOPs at that rate
+// would take flops / rate.
 #include "apps/bench_model.h"
 
 #include <ATen/ATen.h>
@@ -80,7 +80,8 @@ double training_seconds(const BenchModelOptions& options) {
   step_options.augment.cutmix_alpha = 0.0;
   models::VisionMamba model = make_model(options);
   const auto& size = model->options().img_size;
-  const std::vector<uint8_t> pixels(static_cast<size_t>(options.batch * 3 * size[0] * size[1]), 127);
+  const std::vector<uint8_t> pixels(
+      static_cast<size_t>(options.batch * 3 * size[0] * size[1]), 127);
   data::LoadedBatch batch;
   batch.images = pixels.data();
   batch.size = options.batch;
@@ -104,9 +105,7 @@ struct Measured {
 };
 
 nlohmann::ordered_json report(
-    const BenchModelOptions& options,
-    const Measured& measured,
-    double flops_per_second) {
+    const BenchModelOptions& options, const Measured& measured, double flops_per_second) {
   const double limit = measured.flops / flops_per_second;
   fmt::print(
       "{:<10} {:>9.1f} ms  {:>8.2f} img/s  {:>6.1f} ms at the matrix-product rate  ratio {:.2f}\n",

@@ -1,4 +1,5 @@
-// vim_bench model: time of inference and of a training step, beside what the machine's matrix product allows.
+// vim_bench model: time of inference and of a training step, beside what the machine's matrix
+// product allows.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// vim_bench: how fast this machine runs the model, each figure beside a limit measured in the same run.
+// vim_bench: how fast this machine runs the model, each figure beside a limit measured in the same
+// run.
 #include "apps/app_main.h"
 #include "apps/bench_model.h"
 
@@ -22,5 +23,6 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   model->add_option("--json", options.json, "Write the figures to this file");
-  return vim::apps::run_app(app, argc, argv, [&options] { return vim::apps::bench_model(options); });
+  return vim::apps::run_app(
+      app, argc, argv, [&options] { return vim::apps::bench_model(options); });
 }

@@ -16,8 +16,8 @@ function(vim_add_library name)
   endif()
 endfunction()
 
-# vim_add_app(NAME SOURCES file... LINK target...): a program in bin/. Its target is NAME_program, since
-# vim_data and vim_train name libraries already.
+# vim_add_app(NAME SOURCES file... LINK target...): a program in bin/. Its target is NAME_program,
+# since vim_data and vim_train name libraries already.
 function(vim_add_app name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   set(target ${name}_program)

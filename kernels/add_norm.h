@@ -4,8 +4,8 @@
 //   rms:   out = v / sqrt(mean(v^2) + eps) * weight
 //   layer: out = (v - mean(v)) / sqrt(mean((v - mean(v))^2) + eps) * weight + bias
 //
-// The residual stream is always float; x and out have their own storage types. Division by keep comes
-// before the mask, as in timm's DropPath. Source: vim_spec 1.4, 1.5, 4.3.
+// The residual stream is always float; x and out have their own storage types. Division by keep
+// comes before the mask, as in timm's DropPath. Source: vim_spec 1.4, 1.5, 4.3.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ namespace vim::kernels {
 enum class NormKind : int32_t { kRms, kLayer };
 
 struct AddNormParams {
-  int64_t rows = 0;             // batch * seqlen
+  int64_t rows = 0;  // batch * seqlen
   int64_t dim = 0;
   int64_t rows_per_sample = 1;  // rows that share one entry of sample_mask
   float eps = 1e-5F;
@@ -40,11 +40,11 @@ struct AddNormBackwardParams {
   const float* v = nullptr;          // (rows, dim), the forward's residual_out
   const void* dout = nullptr;        // (rows, dim), forward.out_dtype
   const float* dresidual = nullptr;  // (rows, dim), gradient of residual_out, or null
-  void* dx = nullptr;                // (rows, dim), forward.x_dtype: mask * dv / keep; null: not wanted
-  float* dv = nullptr;               // (rows, dim), gradient of the incoming residual; null: not wanted
-  float* dweight = nullptr;          // (dim), overwritten
-  float* dbias = nullptr;            // (dim), or null
-  void* workspace = nullptr;         // add_norm_backward_workspace_size bytes, 64-byte aligned
+  void* dx = nullptr;         // (rows, dim), forward.x_dtype: mask * dv / keep; null: not wanted
+  float* dv = nullptr;        // (rows, dim), gradient of the incoming residual; null: not wanted
+  float* dweight = nullptr;   // (dim), overwritten
+  float* dbias = nullptr;     // (dim), or null
+  void* workspace = nullptr;  // add_norm_backward_workspace_size bytes, 64-byte aligned
 };
 
 /// Rows of the entries: blocks of a fixed number of consecutive norm rows.

@@ -1,9 +1,11 @@
-// Causal depthwise convolution with optional SiLU over channel-last tokens, in one or both directions.
+// Causal depthwise convolution with optional SiLU over channel-last tokens, in one or both
+// directions.
 //
-//   o_t = bias + sum_k weight[k] x_{t-(width-1)+k},  x = 0 outside the sequence;   out = silu(o) or o
+//   o_t = bias + sum_k weight[k] x_{t-(width-1)+k},  x = 0 outside the sequence;   out = silu(o) or
+//   o
 //
-// A reversed direction is causal from the last token to the first: o_t uses x_{t+(width-1)-k}. The last
-// tap always multiplies the current token. Source: vim_ssm's causal_conv1d, Vim section 3.3.
+// A reversed direction is causal from the last token to the first: o_t uses x_{t+(width-1)-k}. The
+// last tap always multiplies the current token. Source: vim_ssm's causal_conv1d, Vim section 3.3.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +20,7 @@ struct ConvDirection {
   const float* weight = nullptr;  // (channels, width)
   const float* bias = nullptr;    // (channels), or null
   bool reversed = false;
-  MutableTokenView out;           // (batch, seqlen, channels)
+  MutableTokenView out;  // (batch, seqlen, channels)
 };
 
 struct ConvParams {
@@ -37,10 +39,10 @@ struct ConvParams {
 struct ConvBackwardParams {
   ConvParams forward;
   TokenView dout[kMaxDirections];
-  MutableTokenView dx;               // sum over the directions, overwritten
+  MutableTokenView dx;                  // sum over the directions, overwritten
   float* dweight[kMaxDirections] = {};  // (channels, width), overwritten
   float* dbias[kMaxDirections] = {};    // (channels), or null
-  void* workspace = nullptr;         // causal_conv1d_backward_workspace_size bytes, 64-byte aligned
+  void* workspace = nullptr;  // causal_conv1d_backward_workspace_size bytes, 64-byte aligned
 };
 
 /// Rows of both entries: (batch, channel tile) pairs, batch-major, with a fixed tile.

@@ -1,9 +1,10 @@
-// From a batch of uint8 images to the model's input in one pass: normalise, then mixup or cutmix with a
-// partner from the same batch. Source: vim_spec 5.2 (step 4) and 5.5.
+// From a batch of uint8 images to the model's input in one pass: normalise, then mixup or cutmix
+// with a partner from the same batch. Source: vim_spec 5.2 (step 4) and 5.5.
 //
 //   x = (pixel / 255 - mean) / std
-//   out = x inside no box:  mix_lambda * x + (1 - mix_lambda) * x_partner     (mixup; mix_lambda 1: x)
-//   out = x_partner inside the box [y0, y1) x [x0, x1)                          (cutmix; empty box: none)
+//   out = x inside no box:  mix_lambda * x + (1 - mix_lambda) * x_partner     (mixup; mix_lambda 1:
+//   x) out = x_partner inside the box [y0, y1) x [x0, x1)                          (cutmix; empty
+//   box: none)
 #pragma once
 
 #include "kernels/types.h"

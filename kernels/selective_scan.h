@@ -1,14 +1,15 @@
-// Selective scan over channel-last tokens, in one or both directions at once (Gu & Dao 2023, section 3;
-// Vim 2401.09417, section 3.3). Per direction i, batch b, channel c and state n, walking t upwards, or
-// downwards where `reversed`:
+// Selective scan over channel-last tokens, in one or both directions at once (Gu & Dao 2023,
+// section 3; Vim 2401.09417, section 3.3). Per direction i, batch b, channel c and state n, walking
+// t upwards, or downwards where `reversed`:
 //
 //   d_t = delta_t + delta_bias            dt_t = softplus(d_t), or d_t without delta_softplus
 //   h_t = exp(dt_t A) h_{t-1} + dt_t B_t u_t,   h before the first token walked is 0
 //   y_t = sum_n C_t h_t + D u_t
 //   out = scale * (sum over directions of y) * silu(z)       (silu(z) = 1 where z is absent)
 //
-// softplus(x) = log(1 + exp(x)) up to and including 20 and x above, as the official kernels have it; its
-// derivative is sigmoid(x), or 1 above 20. Channel c uses group c / (d_inner / groups) of B and C.
+// softplus(x) = log(1 + exp(x)) up to and including 20 and x above, as the official kernels have
+// it; its derivative is sigmoid(x), or 1 above 20. Channel c uses group c / (d_inner / groups) of B
+// and C.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,8 @@
 
 namespace vim::kernels {
 
-/// Inputs of one direction. u, delta: (batch, seqlen, d_inner); B, C: (batch, seqlen, groups * d_state).
+/// Inputs of one direction. u, delta: (batch, seqlen, d_inner); B, C: (batch, seqlen, groups *
+/// d_state).
 struct ScanDirection {
   TokenView u;
   TokenView delta;
@@ -58,22 +60,22 @@ struct ScanDirectionGrads {
 };
 
 struct ScanBackwardParams {
-  ScanParams forward;           // forward.out may be set: the gated output is then written again
-  TokenView dout;               // (batch, seqlen, d_inner)
-  MutableTokenView dz;          // absent where z is
+  ScanParams forward;   // forward.out may be set: the gated output is then written again
+  TokenView dout;       // (batch, seqlen, d_inner)
+  MutableTokenView dz;  // absent where z is
   ScanDirectionGrads grads[kMaxDirections];
-  /// The official v1 backward loses the gate gradient of the second direction: dz then sees only y of
-  /// direction 0. False gives the true gradient.
+  /// The official v1 backward loses the gate gradient of the second direction: dz then sees only y
+  /// of direction 0. False gives the true gradient.
   bool gate_defect = false;
-  void* workspace = nullptr;    // selective_scan_backward_workspace_size bytes, 64-byte aligned
+  void* workspace = nullptr;  // selective_scan_backward_workspace_size bytes, 64-byte aligned
 };
 
-/// Rows that the forward entry splits into: (batch, channel tile) pairs, batch-major. The tile is a fixed
-/// number of channels, so results never depend on how many threads share the rows.
+/// Rows that the forward entry splits into: (batch, channel tile) pairs, batch-major. The tile is a
+/// fixed number of channels, so results never depend on how many threads share the rows.
 int64_t selective_scan_num_rows(const ScanParams& params);
 
-/// Computes out (and last_state) for rows [rows.begin, rows.end). Safe to call from several threads on
-/// disjoint ranges. Needs no workspace from the caller.
+/// Computes out (and last_state) for rows [rows.begin, rows.end). Safe to call from several threads
+/// on disjoint ranges. Needs no workspace from the caller.
 void selective_scan_forward(const ScanParams& params, RowRange rows);
 
 /// Bytes of workspace that the backward entries share over all rows.
@@ -86,8 +88,8 @@ void selective_scan_backward(const ScanBackwardParams& params, RowRange rows);
 /// Rows of the second phase.
 int64_t selective_scan_backward_reduce_num_rows(const ScanBackwardParams& params);
 
-/// Second phase, after all rows of the first: adds the partial sums in a fixed order into dA, dB, dC, dD
-/// and ddelta_bias.
+/// Second phase, after all rows of the first: adds the partial sums in a fixed order into dA, dB,
+/// dC, dD and ddelta_bias.
 void selective_scan_backward_reduce(const ScanBackwardParams& params, RowRange rows);
 
 }  // namespace vim::kernels

@@ -1,5 +1,6 @@
 // What every kernel's parameter struct is made of: storage types, token views and row ranges.
-// Plain C++17 without any LibTorch header, shared by the CPU kernels, nvcc and the callers in src/ops.
+// Plain C++17 without any LibTorch header, shared by the CPU kernels, nvcc and the callers in
+// src/ops.
 #pragma once
 
 #include <cstdint>

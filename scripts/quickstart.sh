@@ -11,7 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
 IMAGES=data/shapes
 RUN=runs/shapes
-PROGRAMS=(vim_data vim_train vim_eval)
+PROGRAMS=(vim_data_program vim_train_program vim_eval_program)
 
 # step TEXT COMMAND...: says what comes and shows the command, which can be typed as it stands.
 step() {

@@ -117,6 +117,33 @@ HWY_NOINLINE void recompute_states(
   }
 }
 
+/// What the reverse walk keeps in registers for kStates states: A, the running g exp(dt A), and dA.
+template <int kStates>
+struct ReverseStates {
+  Floats A[kStates];
+  Floats carry[kStates];
+  Floats dA[kStates];
+
+  HWY_INLINE void load(const float* A_rows, const BackwardScratch& scratch, int64_t offset) {
+    const Lanes d;
+    HWY_UNROLL(8)
+    for (int k = 0; k < kStates; ++k) {
+      A[k] = hn::Load(d, A_rows + k * kLanes);
+      carry[k] = hn::Load(d, scratch.carry + offset + k * kLanes);
+      dA[k] = hn::Load(d, scratch.dA + offset + k * kLanes);
+    }
+  }
+
+  HWY_INLINE void store(const BackwardScratch& scratch, int64_t offset) const {
+    const Lanes d;
+    HWY_UNROLL(8)
+    for (int k = 0; k < kStates; ++k) {
+      hn::Store(carry[k], d, scratch.carry + offset + k * kLanes);
+      hn::Store(dA[k], d, scratch.dA + offset + k * kLanes);
+    }
+  }
+};
+
 /// The reverse walk of one chunk for kStates states of lane block `index`.
 template <int kStates>
 HWY_NOINLINE void reverse_states(
@@ -127,15 +154,8 @@ HWY_NOINLINE void reverse_states(
     const BackwardScratch& scratch) {
   const Lanes d;
   const int64_t state_offset = (index * d_state + first) * kLanes;
-  Floats A[kStates];
-  Floats carry[kStates];
-  Floats dA[kStates];
-  HWY_UNROLL(8)
-  for (int k = 0; k < kStates; ++k) {
-    A[k] = hn::Load(d, chunk.A + (first + k) * kLanes);
-    carry[k] = hn::Load(d, scratch.carry + state_offset + k * kLanes);
-    dA[k] = hn::Load(d, scratch.dA + state_offset + k * kLanes);
-  }
+  ReverseStates<kStates> states;
+  states.load(chunk.A + first * kLanes, scratch, state_offset);
   const float* dt_steps = chunk.dt;
   const float* dtu_steps = chunk.dtu;
   const float* dy_steps = scratch.dy;
@@ -160,12 +180,12 @@ HWY_NOINLINE void reverse_states(
     HWY_UNROLL(8)
     for (int k = 0; k < kStates; ++k) {
       const int64_t lane = k * kLanes;
-      const Floats g = hn::MulAdd(hn::Set(d, C.data[k]), dy, carry[k]);
-      carry[k] = hn::Mul(g, hn::Load(d, a + lane));
-      const Floats gah = hn::Mul(carry[k], hn::Load(d, h + lane));
+      const Floats g = hn::MulAdd(hn::Set(d, C.data[k]), dy, states.carry[k]);
+      states.carry[k] = hn::Mul(g, hn::Load(d, a + lane));
+      const Floats gah = hn::Mul(states.carry[k], hn::Load(d, h + lane));
       sum_gB = hn::MulAdd(g, hn::Set(d, B.data[k]), sum_gB);
-      sum_gAa = hn::MulAdd(gah, A[k], sum_gAa);
-      dA[k] = hn::MulAdd(gah, dt, dA[k]);
+      sum_gAa = hn::MulAdd(gah, states.A[k], sum_gAa);
+      states.dA[k] = hn::MulAdd(gah, dt, states.dA[k]);
       hn::Store(hn::MulAdd(g, dtu, hn::Load(d, dB + lane)), d, dB + lane);
       const Floats h_after = hn::Load(d, h + kStates * kLanes + lane);
       hn::Store(hn::MulAdd(dy, h_after, hn::Load(d, dC + lane)), d, dC + lane);
@@ -179,11 +199,7 @@ HWY_NOINLINE void reverse_states(
     dB -= row_size;
     dC -= row_size;
   }
-  HWY_UNROLL(8)
-  for (int k = 0; k < kStates; ++k) {
-    hn::Store(carry[k], d, scratch.carry + state_offset + k * kLanes);
-    hn::Store(dA[k], d, scratch.dA + state_offset + k * kLanes);
-  }
+  states.store(scratch, state_offset);
 }
 
 template <int kStates>

@@ -6,7 +6,9 @@
 
 namespace vim::core {
 
-uint64_t xxh3_64(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+uint64_t xxh3_64(std::span<const std::byte> bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 std::string to_hex(uint64_t value) { return fmt::format("{:016x}", value); }
 

@@ -5,7 +5,8 @@
 
 namespace vim::core {
 
-/// Routes spdlog's default logger to standard error as `HH:MM:SS level text`. Call once, first in main.
+/// Routes spdlog's default logger to standard error as `HH:MM:SS level text`. Call once, first in
+/// main.
 void init_logging();
 
 }  // namespace vim::core

@@ -38,8 +38,8 @@ std::array<uint32_t, 4> philox_4x32(std::array<uint32_t, 4> counter, std::array<
 }
 
 Random::Random(const RandomKey& key) {
-  // Seed and stream make the key; period, part and position fill the counter without overlap, and its
-  // first word counts the blocks drawn.
+  // Seed and stream make the key; period, part and position fill the counter without overlap, and
+  // its first word counts the blocks drawn.
   const uint64_t mixed = mix_bits(mix_bits(key.seed) ^ static_cast<uint64_t>(key.stream));
   key_ = {static_cast<uint32_t>(mixed), static_cast<uint32_t>(mixed >> 32)};
   counter_ = {

@@ -1,6 +1,6 @@
-// Counter-based random numbers: Philox-4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as
-// 1, 2, 3"). A draw depends on its key alone, never on what was drawn before elsewhere, so worker
-// count, rank count and interruptions change nothing.
+// Counter-based random numbers: Philox-4x32-10 (Salmon et al. 2011, "Parallel random numbers: as
+// easy as 1, 2, 3"). A draw depends on its key alone, never on what was drawn before elsewhere, so
+// worker count, rank count and interruptions change nothing.
 #pragma once
 
 #include <array>
@@ -26,8 +26,9 @@ enum class RandomStream : uint32_t {
 /// Ten rounds of Philox-4x32 on one counter.
 std::array<uint32_t, 4> philox_4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
-/// Where a sequence of draws starts. For samples: (seed, stream, epoch, 0, position in the epoch's global
-/// order). Inside a step: (seed, stream, step, layer or mix group, position in the global batch).
+/// Where a sequence of draws starts. For samples: (seed, stream, epoch, 0, position in the epoch's
+/// global order). Inside a step: (seed, stream, step, layer or mix group, position in the global
+/// batch).
 struct RandomKey {
   uint64_t seed = 0;
   RandomStream stream = RandomStream::kSampler;

@@ -46,20 +46,21 @@ int64_t layer_parameters(const VisionMambaOptions& options, const Sizes& s) {
   return count + norm_parameters(options);
 }
 
-// Per token and layer, multiply-adds as 2. The scan: exp, its argument, state update (3), output (2) per
-// state; an exponential counts as 1. SiLU and gate as 4.
+// Per token and layer, multiply-adds as 2. The scan: exp, its argument, state update (3), output
+// (2) per state; an exponential counts as 1. SiLU and gate as 4.
 int64_t layer_flops_per_token(const Sizes& s) {
-  int64_t flops = 2 * s.embed_dim * 2 * s.d_inner;          // in_proj
-  flops += s.branches * s.d_inner * (2 * s.d_conv + 4);     // convolution and SiLU
-  flops += s.branches * 2 * s.d_inner * s.projected;        // x_proj
-  flops += s.branches * 2 * s.d_inner * s.dt_rank;          // dt_proj
-  flops += s.scans * s.d_inner * (7 * s.d_state + 8);       // scan, softplus, D
-  flops += s.d_inner * 5;                                   // sum of directions and gate
-  flops += 2 * s.d_inner * s.embed_dim;                     // out_proj
-  return flops + 6 * s.embed_dim;                           // add and norm
+  int64_t flops = 2 * s.embed_dim * 2 * s.d_inner;       // in_proj
+  flops += s.branches * s.d_inner * (2 * s.d_conv + 4);  // convolution and SiLU
+  flops += s.branches * 2 * s.d_inner * s.projected;     // x_proj
+  flops += s.branches * 2 * s.d_inner * s.dt_rank;       // dt_proj
+  flops += s.scans * s.d_inner * (7 * s.d_state + 8);    // scan, softplus, D
+  flops += s.d_inner * 5;                                // sum of directions and gate
+  flops += 2 * s.d_inner * s.embed_dim;                  // out_proj
+  return flops + 6 * s.embed_dim;                        // add and norm
 }
 
-// Kept by each layer: norm output, xz, the projections, the gated sum (compute dtype), residual (float).
+// Kept by each layer: norm output, xz, the projections, the gated sum (compute dtype), residual
+// (float).
 int64_t layer_activation_bytes_per_token(const Sizes& s, int64_t activation_size) {
   const int64_t kept = s.embed_dim + 2 * s.d_inner + s.branches * s.projected + s.d_inner;
   return kept * activation_size + s.embed_dim * static_cast<int64_t>(sizeof(float));

@@ -11,12 +11,12 @@ namespace vim::models {
 struct ModelSummary {
   int64_t num_tokens = 0;
   int64_t num_parameters = 0;
-  int64_t forward_flops = 0;           // per image; a multiply-add counts as 2
-  int64_t activation_bytes = 0;        // kept for the backward pass, per image
+  int64_t forward_flops = 0;     // per image; a multiply-add counts as 2
+  int64_t activation_bytes = 0;  // kept for the backward pass, per image
 };
 
-/// Analytic figures; the formulas stand in docs/model.md. `activation_size` is the bytes of one activation
-/// in the blocks (4 for float, 2 for bfloat16).
+/// Analytic figures; the formulas stand in docs/model.md. `activation_size` is the bytes of one
+/// activation in the blocks (4 for float, 2 for bfloat16).
 ModelSummary summarize(const VisionMambaOptions& options, int64_t activation_size);
 
 /// The summary as a few readable lines.

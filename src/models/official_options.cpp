@@ -20,10 +20,10 @@ struct ClsSwitches {
   bool is_middle = true;
 
   ClsPosition position() const {
-    return !has_token   ? ClsPosition::kNone
-           : is_double  ? ClsPosition::kDouble
-           : is_middle  ? ClsPosition::kMiddle
-                        : ClsPosition::kHead;
+    return !has_token  ? ClsPosition::kNone
+           : is_double ? ClsPosition::kDouble
+           : is_middle ? ClsPosition::kMiddle
+                       : ClsPosition::kHead;
   }
 };
 
@@ -37,20 +37,18 @@ using Setter = std::function<void(Target&, const Json&)>;
 
 // Reads a JSON value of a field's own type.
 template <typename Field>
-Setter into(Field VisionMambaOptions::* field) {
-  return [field](Target& target, const Json& value) {
-    target.options.*field = value.get<Field>();
-  };
+Setter into(Field VisionMambaOptions::*field) {
+  return [field](Target& target, const Json& value) { target.options.*field = value.get<Field>(); };
 }
 
 template <typename Field>
-Setter into(Field nn::MambaMixerOptions::* field) {
+Setter into(Field nn::MambaMixerOptions::*field) {
   return [field](Target& target, const Json& value) {
     target.options.mixer.*field = value.get<Field>();
   };
 }
 
-Setter into(bool ClsSwitches::* field) {
+Setter into(bool ClsSwitches::*field) {
   return [field](Target& target, const Json& value) { target.cls.*field = value.get<bool>(); };
 }
 
@@ -69,9 +67,9 @@ Pool pool_from(const std::string& type) {
 }
 
 void set_img_size(Target& target, const Json& value) {
-  target.options.img_size = value.is_array()
-                                ? value.get<std::array<int64_t, 2>>()
-                                : std::array<int64_t, 2>{value.get<int64_t>(), value.get<int64_t>()};
+  target.options.img_size =
+      value.is_array() ? value.get<std::array<int64_t, 2>>()
+                       : std::array<int64_t, 2>{value.get<int64_t>(), value.get<int64_t>()};
 }
 
 void ignore(Target& /*target*/, const Json& /*value*/) {}
@@ -126,7 +124,9 @@ const std::map<std::string, Setter>& model_setters() {
       {"use_double_cls_token", into(&ClsSwitches::is_double)},
       {"use_middle_cls_token", into(&ClsSwitches::is_middle)},
       {"rms_norm",
-       [](Target& t, const Json& v) { t.options.norm = v.get<bool>() ? Norm::kRms : Norm::kLayer; }},
+       [](Target& t, const Json& v) {
+         t.options.norm = v.get<bool>() ? Norm::kRms : Norm::kLayer;
+       }},
       {"final_pool_type", [](Target& t, const Json& v) { t.options.pool = pool_from(v); }},
       {"if_bimamba", [](Target& t, const Json& v) { t.forces_v1 = v.get<bool>(); }},
       // Storage and speed choices that our implementation makes by itself; they change no result.
@@ -155,12 +155,14 @@ void apply(Target& target, const Json& object, bool is_model) {
       found = model.find(name);
     }
     if (!is_mixer_name && (!is_model || found == model.end())) {
-      throw Error("official options: unknown name '" + name + "'; remove it or add it to the table");
+      throw Error(
+          "official options: unknown name '" + name + "'; remove it or add it to the table");
     }
     try {
       found->second(target, value);
     } catch (const Json::exception& error) {
-      throw Error("official options: '" + name + "' cannot be " + value.dump() + "; check its kind");
+      throw Error(
+          "official options: '" + name + "' cannot be " + value.dump() + "; check its kind");
     }
   }
 }

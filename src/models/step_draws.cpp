@@ -66,10 +66,7 @@ at::Tensor draw_dropout(const VisionMambaOptions& options, const DrawKey& key, i
 }  // namespace
 
 StepDraws draw_step(
-    const VisionMambaOptions& options,
-    const DrawKey& key,
-    int64_t batch,
-    bool is_training) {
+    const VisionMambaOptions& options, const DrawKey& key, int64_t batch, bool is_training) {
   const auto batch_wide = [&key](RandomStream stream) {
     return Random({key.seed, stream, key.step, 0, 0});
   };

@@ -1,5 +1,5 @@
-// The model's forward pass, from images to logits. Where it follows a peculiarity of the official code,
-// the line says so.
+// The model's forward pass, from images to logits. Where it follows a peculiarity of the official
+// code, the line says so.
 #include "src/models/vision_mamba.h"
 
 #include <ATen/ATen.h>
@@ -98,9 +98,7 @@ at::Tensor VisionMambaImpl::classify(const at::Tensor& features) {
 }
 
 at::Tensor VisionMambaImpl::forward_features(
-    const at::Tensor& images,
-    const StepDraws& draws,
-    LayerOutputs* layers) {
+    const at::Tensor& images, const StepDraws& draws, LayerOutputs* layers) {
   Sequence sequence = embed(images, draws);
   if (options_.bidirectional_pairs) {
     run_layer_pairs(sequence, draws, layers);
@@ -113,9 +111,7 @@ at::Tensor VisionMambaImpl::forward_features(
 }
 
 // Patches, class token(s), position embedding; then the options that reorder the sequence.
-VisionMambaImpl::Sequence VisionMambaImpl::embed(
-    const at::Tensor& images,
-    const StepDraws& draws) {
+VisionMambaImpl::Sequence VisionMambaImpl::embed(const at::Tensor& images, const StepDraws& draws) {
   TORCH_CHECK(
       images.dim() == 4 && images.size(1) == options_.channels &&
           images.size(2) == options_.img_size[0] && images.size(3) == options_.img_size[1],
@@ -187,20 +183,14 @@ void VisionMambaImpl::reorder(Sequence& sequence, const at::Tensor& order) const
 }
 
 nn::BlockOutput VisionMambaImpl::run_block(
-    int64_t index,
-    const at::Tensor& hidden,
-    const at::Tensor& residual,
-    const StepDraws& draws) {
+    int64_t index, const at::Tensor& hidden, const at::Tensor& residual, const StepDraws& draws) {
   auto& block = layers_->at<nn::BlockImpl>(static_cast<size_t>(index));
   // Nothing can be dropped in front of the first block: there is no residual to fall back on.
   const nn::DropPathMask mask = residual.defined() ? drop_path(draws, index) : nn::DropPathMask{};
   return block.forward(hidden, residual, mask, compute_dtype_);
 }
 
-void VisionMambaImpl::run_layers(
-    Sequence& sequence,
-    const StepDraws& draws,
-    LayerOutputs* layers) {
+void VisionMambaImpl::run_layers(Sequence& sequence, const StepDraws& draws, LayerOutputs* layers) {
   for (int64_t i = 0; i < options_.depth; ++i) {
     if (options_.rope) {
       rotate(sequence, /*undo_flip=*/sequence.is_flipped);
@@ -215,12 +205,11 @@ void VisionMambaImpl::run_layers(
   }
 }
 
-// Even layers walk forward, odd ones over the flipped tokens, both from the same state, so that the residual
-// doubles at each pair. With an odd depth the last layer is never used. Both as officially.
+// Even layers walk forward, odd ones over the flipped tokens, both from the same state, so that the
+// residual doubles at each pair. With an odd depth the last layer is never used. Both as
+// officially.
 void VisionMambaImpl::run_layer_pairs(
-    Sequence& sequence,
-    const StepDraws& draws,
-    LayerOutputs* layers) {
+    Sequence& sequence, const StepDraws& draws, LayerOutputs* layers) {
   for (int64_t i = 0; i + 1 < options_.depth; i += 2) {
     if (options_.rope) {
       rotate(sequence, /*undo_flip=*/false);
@@ -251,8 +240,9 @@ void VisionMambaImpl::rotate(Sequence& sequence, bool undo_flip) {
   }
 }
 
-// The slots that the table's cells go to. The official rule, by parity: an odd number of tokens leaves token
-// 0 alone. Where it does not fit the table (or on request), the class tokens stay alone.
+// The slots that the table's cells go to. The official rule, by parity: an odd number of tokens
+// leaves token 0 alone. Where it does not fit the table (or on request), the class tokens stay
+// alone.
 at::Tensor VisionMambaImpl::rope_slots(const Sequence& sequence) const {
   const int64_t num_tokens = sequence.hidden.size(1);
   const int64_t skipped = num_tokens % 2;
@@ -267,8 +257,7 @@ at::Tensor VisionMambaImpl::rope_slots(const Sequence& sequence) const {
 }
 
 at::Tensor VisionMambaImpl::select_features(
-    const Sequence& sequence,
-    const at::Tensor& normed) const {
+    const Sequence& sequence, const at::Tensor& normed) const {
   const auto& slots = sequence.cls_slots;
   if (slots.size() == 2) {
     return (normed.select(1, slots[0]) + normed.select(1, slots[1])) / 2;

@@ -1,5 +1,5 @@
-// Vision Mamba (Vim, arXiv 2401.09417, section 3): patches and class token(s) plus position embedding
-// through a stack of bidirectional Mamba blocks, a norm, and a linear head.
+// Vision Mamba (Vim, arXiv 2401.09417, section 3): patches and class token(s) plus position
+// embedding through a stack of bidirectional Mamba blocks, a norm, and a linear head.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -32,29 +32,29 @@ class VisionMambaImpl : public torch::nn::Module {
   /// options that contradict each other.
   explicit VisionMambaImpl(const VisionMambaOptions& options);
 
-  /// Official initialisation in the official draw order (vim_spec 3.3), from the given CPU generator.
+  /// Official initialisation in the official draw order (vim_spec 3.3), from the given CPU
+  /// generator.
   void reset_parameters(at::Generator& generator);
 
-  /// Returns logits in float: (batch, num_classes), or (batch, num_tokens, num_classes) for Pool::kAll.
-  /// images: (batch, channels, height, width), float or the compute dtype, of the size in the options.
+  /// Returns logits in float: (batch, num_classes), or (batch, num_tokens, num_classes) for
+  /// Pool::kAll. images: (batch, channels, height, width), float or the compute dtype, of the size
+  /// in the options.
   at::Tensor forward(const at::Tensor& images, const StepDraws& draws = {});
 
-  /// Returns what the head receives: (batch, embed_dim), or (batch, num_tokens, embed_dim) for Pool::kMax
-  /// and kAll. With `layers`, also every block's hidden state and residual.
+  /// Returns what the head receives: (batch, embed_dim), or (batch, num_tokens, embed_dim) for
+  /// Pool::kMax and kAll. With `layers`, also every block's hidden state and residual.
   at::Tensor forward_features(
-      const at::Tensor& images,
-      const StepDraws& draws = {},
-      LayerOutputs* layers = nullptr);
+      const at::Tensor& images, const StepDraws& draws = {}, LayerOutputs* layers = nullptr);
 
   /// Logits from forward_features' result.
   at::Tensor classify(const at::Tensor& features);
 
-  /// Storage type of activations inside the blocks; float by default. Residual stream, norm statistics,
-  /// scan state and logits are float whatever this says.
+  /// Storage type of activations inside the blocks; float by default. Residual stream, norm
+  /// statistics, scan state and logits are float whatever this says.
   void set_compute_dtype(at::ScalarType dtype);
 
-  /// Hands the modules low-precision copies of the weights that enter matrix products, as looked up by
-  /// `shadow_of` (which may return an undefined tensor: the weight is then cast in each pass).
+  /// Hands the modules low-precision copies of the weights that enter matrix products, as looked up
+  /// by `shadow_of` (which may return an undefined tensor: the weight is then cast in each pass).
   void install_shadows(const std::function<at::Tensor(const at::Tensor& parameter)>& shadow_of);
 
   const VisionMambaOptions& options() const { return options_; }
@@ -74,10 +74,7 @@ class VisionMambaImpl : public torch::nn::Module {
   void run_layers(Sequence& sequence, const StepDraws& draws, LayerOutputs* layers);
   void run_layer_pairs(Sequence& sequence, const StepDraws& draws, LayerOutputs* layers);
   nn::BlockOutput run_block(
-      int64_t index,
-      const at::Tensor& hidden,
-      const at::Tensor& residual,
-      const StepDraws& draws);
+      int64_t index, const at::Tensor& hidden, const at::Tensor& residual, const StepDraws& draws);
   at::Tensor rope_slots(const Sequence& sequence) const;
   void rotate(Sequence& sequence, bool undo_flip);
   at::Tensor select_features(const Sequence& sequence, const at::Tensor& normed) const;
@@ -91,7 +88,7 @@ class VisionMambaImpl : public torch::nn::Module {
   at::Tensor cls_token_tail_;  // double mode: the one behind; cls_token_ is then the one in front
   at::Tensor pos_embed_;       // (1, num_tokens, embed_dim), or undefined
   nn::PatchEmbed patch_embed_{nullptr};
-  nn::Rope rope_{nullptr};  // empty without rope
+  nn::Rope rope_{nullptr};    // empty without rope
   nn::Linear head_{nullptr};  // empty without classes
   torch::nn::ModuleList layers_;
   nn::Norm norm_f_{nullptr};

@@ -1,5 +1,5 @@
-// The official initialisation, draw for draw (vim_spec 3.3): with the same generator state every tensor
-// equals the official model's.
+// The official initialisation, draw for draw (vim_spec 3.3): with the same generator state every
+// tensor equals the official model's.
 #include <ATen/ATen.h>
 
 #include <cmath>
@@ -21,8 +21,8 @@ void VisionMambaImpl::reset_parameters(at::Generator& generator) {
     block.mixer->reset_parameters(generator, options_.zero_backward_dt_bias);
   }
 
-  // Then ViT's: a "LeCun normal" over the patch's fan-in, its constant the standard deviation of a normal
-  // cut off at two.
+  // Then ViT's: a "LeCun normal" over the patch's fan-in, its constant the standard deviation of a
+  // normal cut off at two.
   constexpr double kTruncatedStd = 0.87962566103423978;
   const auto fan_in =
       static_cast<double>(options_.channels * options_.patch_size * options_.patch_size);

@@ -9,18 +9,18 @@
 
 namespace vim::models {
 
-/// Where class tokens stand in the sequence: nowhere, in front, in the middle, one at each end, or at a
-/// place drawn anew in each step.
+/// Where class tokens stand in the sequence: nowhere, in front, in the middle, one at each end, or
+/// at a place drawn anew in each step.
 enum class ClsPosition { kNone, kHead, kMiddle, kDouble, kRandom };
 
-/// What becomes of the tokens without a class token: the last one, their mean, the largest logit over
-/// tokens, or logits for every token.
+/// What becomes of the tokens without a class token: the last one, their mean, the largest logit
+/// over tokens, or logits for every token.
 enum class Pool { kLast, kMean, kMax, kAll };
 
 enum class Norm { kRms, kLayer };
 
 struct VisionMambaOptions {
-  std::string preset;                          // name it was made from, for the record
+  std::string preset;                            // name it was made from, for the record
   std::array<int64_t, 2> img_size = {224, 224};  // height, width
   int64_t channels = 3;
   int64_t patch_size = 16;
@@ -43,9 +43,9 @@ struct VisionMambaOptions {
   bool token_flip_in_eval = true;
   double drop_rate = 0.0;
   double drop_path_rate = 0.1;
-  double init_range = 0.02;               // standard deviation of head, pos_embed and class tokens
-  bool rescale_prenorm_residual = true;   // out_proj.weight divided by sqrt(depth) at the start
-  bool zero_backward_dt_bias = true;      // official: dt_proj_b.bias starts at 0
+  double init_range = 0.02;              // standard deviation of head, pos_embed and class tokens
+  bool rescale_prenorm_residual = true;  // out_proj.weight divided by sqrt(depth) at the start
+  bool zero_backward_dt_bias = true;     // official: dt_proj_b.bias starts at 0
 
   int64_t grid_height() const { return (img_size[0] - patch_size) / stride + 1; }
   int64_t grid_width() const { return (img_size[1] - patch_size) / stride + 1; }

@@ -15,8 +15,9 @@ struct BlockOptions {
 };
 
 struct BlockOutput {
-  at::Tensor hidden;    // the mixer's output, (batch, seqlen, embed_dim), compute dtype
-  at::Tensor residual;  // the block's input side, float: the mixer's output joins it in the next norm
+  at::Tensor hidden;  // the mixer's output, (batch, seqlen, embed_dim), compute dtype
+  at::Tensor
+      residual;  // the block's input side, float: the mixer's output joins it in the next norm
 };
 
 class BlockImpl : public torch::nn::Module {

@@ -13,7 +13,8 @@ void init_uniform(const at::Tensor& tensor, double bound, at::Generator& generat
 /// kaiming_uniform(a = sqrt(5)) computes it.
 void init_kaiming_uniform(const at::Tensor& tensor, int64_t fan_in, at::Generator& generator);
 
-/// timm's trunc_normal_: a normal with absolute cut-offs at -2 and 2, by inverse erf of a uniform draw.
+/// timm's trunc_normal_: a normal with absolute cut-offs at -2 and 2, by inverse erf of a uniform
+/// draw.
 void init_truncated_normal(const at::Tensor& tensor, double std, at::Generator& generator);
 
 }  // namespace vim::nn

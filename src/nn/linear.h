@@ -25,7 +25,8 @@ class LinearImpl : public torch::nn::Module {
 
   at::Tensor weight;
   at::Tensor bias;
-  at::Tensor weight_shadow;  // weight in the compute dtype, owned by the parameter store; may be undefined
+  at::Tensor
+      weight_shadow;  // weight in the compute dtype, owned by the parameter store; may be undefined
 };
 TORCH_MODULE(Linear);
 

@@ -40,7 +40,8 @@ MambaMixerImpl::MambaMixerImpl(const MambaMixerOptions& options) : options_(opti
   if (options_.layer_scale) {
     gamma_ = register_parameter("gamma", at::full({options_.embed_dim}, *options_.layer_scale));
   }
-  // A module's own parameters precede its submodules in the state dict, whatever the order of these calls.
+  // A module's own parameters precede its submodules in the state dict, whatever the order of these
+  // calls.
   const at::Tensor A_log = initial_A_log(d_inner, options_.d_state);
   forward_.A_log = register_parameter("A_log", A_log.clone());
   forward_.D = register_parameter("D", at::ones({d_inner}));
@@ -90,12 +91,11 @@ void MambaMixerImpl::reset_parameters(at::Generator& generator, bool zero_backwa
   }
 }
 
-// draws_delta: the bias becomes the inverse softplus of a log-uniform step in [dt_min, dt_max]. Without it
-// the weight keeps the linear layer's default and the bias is 0, as the official backward branch starts.
+// draws_delta: the bias becomes the inverse softplus of a log-uniform step in [dt_min, dt_max].
+// Without it the weight keeps the linear layer's default and the bias is 0, as the official
+// backward branch starts.
 void MambaMixerImpl::draw_dt_proj(
-    Direction& direction,
-    at::Generator& generator,
-    bool draws_delta) {
+    Direction& direction, at::Generator& generator, bool draws_delta) {
   Linear& dt_proj = direction.dt_proj;
   dt_proj->reset_parameters(generator);
   if (!draws_delta) {
@@ -112,10 +112,8 @@ void MambaMixerImpl::draw_dt_proj(
   const double log_min = std::log(options_.dt_min);
   const double log_max = std::log(options_.dt_max);
   const at::Tensor uniform = at::empty({options_.d_inner()}).uniform_(0.0, 1.0, generator);
-  const at::Tensor delta = uniform.mul(log_max - log_min)
-                               .add(log_min)
-                               .exp()
-                               .clamp_min(options_.dt_init_floor);
+  const at::Tensor delta =
+      uniform.mul(log_max - log_min).add(log_min).exp().clamp_min(options_.dt_init_floor);
   dt_proj->bias.copy_(delta + at::log(-at::expm1(-delta)));
 }
 

@@ -12,7 +12,8 @@
 
 namespace vim::nn {
 
-/// Depthwise convolution weights under their official names. weight: (channels, 1, width); bias: (channels).
+/// Depthwise convolution weights under their official names. weight: (channels, 1, width); bias:
+/// (channels).
 class DepthwiseConvImpl : public torch::nn::Module {
  public:
   DepthwiseConvImpl(int64_t channels, int64_t width, bool has_bias);
@@ -31,8 +32,8 @@ class MambaMixerImpl : public torch::nn::Module {
   /// Throws c10::Error for sizes that do not fit together.
   explicit MambaMixerImpl(const MambaMixerOptions& options);
 
-  /// The constructor's draws in the official order (vim_spec 3.3, step 3); out_proj is drawn again by
-  /// reset_out_proj once the whole model has been drawn.
+  /// The constructor's draws in the official order (vim_spec 3.3, step 3); out_proj is drawn again
+  /// by reset_out_proj once the whole model has been drawn.
   void reset_parameters(at::Generator& generator, bool zero_backward_dt_bias);
 
   /// out_proj.weight: U(+-1/sqrt(d_inner)) divided by `divisor`.
@@ -59,9 +60,9 @@ class MambaMixerImpl : public torch::nn::Module {
   std::vector<ops::Branch> make_branches() const;
 
   MambaMixerOptions options_;
-  at::Tensor gamma_;       // (embed_dim), or undefined
+  at::Tensor gamma_;  // (embed_dim), or undefined
   Direction forward_;
-  Direction backward_;     // v1 fills A_log alone
+  Direction backward_;  // v1 fills A_log alone
   Linear in_proj_{nullptr};
   Linear out_proj_{nullptr};
 };

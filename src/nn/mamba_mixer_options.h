@@ -7,8 +7,8 @@
 
 namespace vim::nn {
 
-/// Which directions a mixer walks (vim_spec 2.4): one; two that share convolution and projections; two
-/// with parameters of their own.
+/// Which directions a mixer walks (vim_spec 2.4): one; two that share convolution and projections;
+/// two with parameters of their own.
 enum class Bimamba { kNone, kV1, kV2 };
 
 /// How dt_proj.weight starts: uniform in +-s, or s everywhere; s = dt_rank^(-1/2) * dt_scale.

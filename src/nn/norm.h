@@ -14,7 +14,8 @@ struct NormOptions {
   double eps = 1e-5;
 };
 
-/// One layer's drop-path in one pass: which samples keep the branch, and with what probability they do.
+/// One layer's drop-path in one pass: which samples keep the branch, and with what probability they
+/// do.
 struct DropPathMask {
   at::Tensor mask;    // (batch), float 0 or 1; undefined: all keep it
   double keep = 1.0;  // in (0, 1]

@@ -1,4 +1,5 @@
-// Patches are gathered into rows (channel, patch row, patch column), the order of the weight's last axes.
+// Patches are gathered into rows (channel, patch row, patch column), the order of the weight's last
+// axes.
 #include "src/nn/patch_embed.h"
 
 #include <ATen/ATen.h>
@@ -12,7 +13,8 @@ namespace vim::nn {
 
 PatchProjectionImpl::PatchProjectionImpl(const PatchEmbedOptions& options) {
   const int64_t side = options.patch_size;
-  weight = register_parameter("weight", at::zeros({options.embed_dim, options.channels, side, side}));
+  weight =
+      register_parameter("weight", at::zeros({options.embed_dim, options.channels, side, side}));
   bias = register_parameter("bias", at::zeros({options.embed_dim}));
 }
 
@@ -30,7 +32,8 @@ at::Tensor PatchEmbedImpl::unfold_patches(const at::Tensor& images) const {
   const int64_t side = options_.patch_size;
   const int64_t fan_in = options_.channels * side * side;
   // (batch, channels, rows, columns, side, side) as a view, then one copy into rows.
-  const at::Tensor windows = images.unfold(2, side, options_.stride).unfold(3, side, options_.stride);
+  const at::Tensor windows =
+      images.unfold(2, side, options_.stride).unfold(3, side, options_.stride);
   return windows.permute({0, 2, 3, 1, 4, 5}).reshape({images.size(0), -1, fan_in});
 }
 

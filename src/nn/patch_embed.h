@@ -13,8 +13,8 @@ struct PatchEmbedOptions {
   int64_t stride = 16;
 };
 
-/// The projection's parameters under their official name, `proj`: weight (embed_dim, channels, patch_size,
-/// patch_size) and bias (embed_dim).
+/// The projection's parameters under their official name, `proj`: weight (embed_dim, channels,
+/// patch_size, patch_size) and bias (embed_dim).
 class PatchProjectionImpl : public torch::nn::Module {
  public:
   explicit PatchProjectionImpl(const PatchEmbedOptions& options);

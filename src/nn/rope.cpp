@@ -1,4 +1,5 @@
-// Rotary tables and their application, on stock tensor operations: rope is an option, not a hot path.
+// Rotary tables and their application, on stock tensor operations: rope is an option, not a hot
+// path.
 #include "src/nn/rope.h"
 
 #include <ATen/ATen.h>
@@ -23,7 +24,9 @@ at::Tensor axis_angles(int64_t cells, const RopeOptions& options) {
 
 RopeImpl::RopeImpl(const RopeOptions& options) {
   TORCH_CHECK(
-      options.embed_dim % 4 == 0, "Rope: embed_dim must be divisible by 4, got ", options.embed_dim);
+      options.embed_dim % 4 == 0,
+      "Rope: embed_dim must be divisible by 4, got ",
+      options.embed_dim);
   const at::Tensor rows = axis_angles(options.grid_height, options);
   const at::Tensor columns = axis_angles(options.grid_width, options);
   const std::vector<int64_t> shape = {options.grid_height, options.grid_width, rows.size(1)};
@@ -36,8 +39,7 @@ RopeImpl::RopeImpl(const RopeOptions& options) {
 
 at::Tensor RopeImpl::forward(const at::Tensor& tokens, const at::Tensor& slots) {
   // Tables over the whole sequence: angle 0 (cos 1, sin 0) leaves a token as it is, bit for bit.
-  const at::Tensor cos =
-      at::ones({tokens.size(1), tokens.size(2)}).index_copy(0, slots, freqs_cos);
+  const at::Tensor cos = at::ones({tokens.size(1), tokens.size(2)}).index_copy(0, slots, freqs_cos);
   const at::Tensor sin =
       at::zeros({tokens.size(1), tokens.size(2)}).index_copy(0, slots, freqs_sin);
   const at::Tensor pairs = tokens.unflatten(-1, {-1, 2});

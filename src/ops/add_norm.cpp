@@ -64,6 +64,12 @@ bool residual_is_x(const AddNormInputs& inputs) {
          inputs.x.scalar_type() == at::kFloat;
 }
 
+// What the autograd node takes beside differentiable tensors.
+struct NormSettings {
+  AddNormOptions options;
+  at::Tensor sample_mask;
+};
+
 class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
  public:
   // Returns {out, v}; without a copy of x to make, {out} alone.
@@ -73,10 +79,10 @@ class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
       const std::optional<at::Tensor>& residual,
       const at::Tensor& weight,
       const std::optional<at::Tensor>& bias,
-      const std::optional<at::Tensor>& sample_mask,
-      const AddNormOptions& options) {
+      const NormSettings& settings) {
+    const AddNormOptions& options = settings.options;
     const AddNormInputs inputs{
-        x, from_optional(residual), weight, from_optional(bias), from_optional(sample_mask)};
+        x, from_optional(residual), weight, from_optional(bias), settings.sample_mask};
     kernels::AddNormParams params = make_params(inputs, options);
     const at::Tensor out = at::empty(x.sizes(), x.options().dtype(options.out_dtype));
     const bool is_first = residual_is_x(inputs);
@@ -106,9 +112,8 @@ class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
     const auto x_dtype = context->saved_data["x_dtype"].toScalarType();
     const bool has_residual = context->saved_data["has_residual"].toBool();
 
-    const at::Tensor dout = grad_outputs[0].defined()
-                                ? grad_outputs[0].contiguous()
-                                : at::zeros(v.sizes(), v.options());
+    const at::Tensor dout = grad_outputs[0].defined() ? grad_outputs[0].contiguous()
+                                                      : at::zeros(v.sizes(), v.options());
     const at::Tensor dv_out = grad_outputs.size() > 1 && grad_outputs[1].defined()
                                   ? grad_outputs[1].contiguous()
                                   : at::Tensor();
@@ -117,8 +122,9 @@ class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
     // With equal dtypes and no mask, the gradients of x and of the residual are the same numbers.
     const bool shares_dx = x_dtype == at::kFloat && !saved[3].defined();
     const at::Tensor dx = at::empty(v.sizes(), v.options().dtype(x_dtype));
-    const at::Tensor dv =
-        !has_residual ? at::Tensor() : shares_dx ? dx : at::empty(v.sizes(), v.options());
+    const at::Tensor dv = !has_residual ? at::Tensor()
+                          : shares_dx   ? dx
+                                        : at::empty(v.sizes(), v.options());
     const at::Tensor dweight = at::empty(saved[1].sizes(), saved[1].options());
     const at::Tensor dbias =
         saved[2].defined() ? at::empty(saved[2].sizes(), saved[2].options()) : at::Tensor();
@@ -134,7 +140,7 @@ class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
     params.dweight = float_data(dweight);
     params.dbias = float_data(dbias);
     launch_backward(params);
-    return {dx, dv, dweight, dbias, at::Tensor(), at::Tensor()};
+    return {dx, dv, dweight, dbias, at::Tensor()};
   }
 
  private:
@@ -145,9 +151,8 @@ class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
       kernels::add_norm_backward(params, rows);
     });
     parallel_rows(
-        kernels::add_norm_backward_reduce_num_rows(params), [&params](kernels::RowRange rows) {
-          kernels::add_norm_backward_reduce(params, rows);
-        });
+        kernels::add_norm_backward_reduce_num_rows(params),
+        [&params](kernels::RowRange rows) { kernels::add_norm_backward_reduce(params, rows); });
   }
 };
 
@@ -163,7 +168,7 @@ AddNormResult add_norm(
   const AddNormInputs inputs{x, residual, weight, bias, sample_mask};
   check_add_norm(inputs);
   const auto results = AddNormFunction::apply(
-      x, to_optional(residual), weight, to_optional(bias), to_optional(sample_mask), options);
+      x, to_optional(residual), weight, to_optional(bias), NormSettings{options, sample_mask});
   return {results[0], results.size() > 1 ? results[1] : x};
 }
 

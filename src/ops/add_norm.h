@@ -19,10 +19,11 @@ struct AddNormResult {
   at::Tensor residual;  // v, float
 };
 
-/// Returns v = residual + sample_mask * x / keep and its norm. x: (batch, seqlen, dim), contiguous, float or
-/// 16 bits; residual: (batch, seqlen, dim), float, or undefined: v = x; weight, bias: (dim), float (bias or
-/// undefined); sample_mask: (batch), float 0 or 1, or undefined. Statistics in float.
-/// Throws c10::Error on a mismatch. Deterministic, bit for bit. Source: vim_spec 1.4, 4.3.
+/// Returns v = residual + sample_mask * x / keep and its norm. x: (batch, seqlen, dim), contiguous,
+/// float or 16 bits; residual: (batch, seqlen, dim), float, or undefined: v = x; weight, bias:
+/// (dim), float (bias or undefined); sample_mask: (batch), float 0 or 1, or undefined. Statistics
+/// in float. Throws c10::Error on a mismatch. Deterministic, bit for bit. Source:
+/// vim_spec 1.4, 4.3.
 AddNormResult add_norm(
     const at::Tensor& x,
     const at::Tensor& residual,

@@ -1,5 +1,6 @@
 // The mixer's core, forward and hand-written backward. Per branch: u = conv(x), p = u x_proj^T,
-// delta = p[:, :dt_rank] dt_proj^T, B and C are the next columns of p; then one scan over all branches.
+// delta = p[:, :dt_rank] dt_proj^T, B and C are the next columns of p; then one scan over all
+// branches.
 #include "src/ops/bidirectional_mamba.h"
 
 #include <ATen/ATen.h>
@@ -221,9 +222,7 @@ class BidirectionalMambaFunction : public torch::autograd::Function<Bidirectiona
   }
 
   static variable_list backward_core(
-      const Core& core,
-      const std::vector<at::Tensor>& projected,
-      const at::Tensor& dout) {
+      const Core& core, const std::vector<at::Tensor>& projected, const at::Tensor& dout) {
     const auto convolved = conv_forward(core.x(), core.conv_branches(), /*silu=*/true);
     const at::Tensor dxz = at::empty(core.xz.sizes(), core.xz.options());
     std::vector<at::Tensor> dprojected;
@@ -288,7 +287,8 @@ void check_core(const at::Tensor& xz, const std::vector<Branch>& branches) {
   TORCH_CHECK(
       !branches.empty() && branches.size() <= kernels::kMaxDirections &&
           !branches[0].shares_projections,
-      "bidirectional_mamba: expected one or two branches, the first with projections of its own, got ",
+      "bidirectional_mamba: expected one or two branches, the first with projections of its own, "
+      "got ",
       branches.size());
   TORCH_CHECK(
       branches[0].A.dim() == 2 && branches[0].dt_proj.dim() == 2,

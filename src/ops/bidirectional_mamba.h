@@ -1,5 +1,5 @@
-// The mixer's core: from the in-projection's output to the gated sum over directions. One autograd node
-// that keeps xz and the small projections and recomputes the rest.
+// The mixer's core: from the in-projection's output to the gated sum over directions. One autograd
+// node that keeps xz and the small projections and recomputes the rest.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,8 +8,9 @@
 
 namespace vim::ops {
 
-/// One direction's parameters. With `shares_projections`, the second branch of official v1, everything up
-/// to (delta, B, C) is the first branch's, and only A and the scan direction are its own.
+/// One direction's parameters. With `shares_projections`, the second branch of official v1,
+/// everything up to (delta, B, C) is the first branch's, and only A and the scan direction are its
+/// own.
 struct Branch {
   at::Tensor conv_weight;     // (d_inner, 1, d_conv), float
   at::Tensor conv_bias;       // (d_inner), float, or undefined
@@ -31,9 +32,9 @@ struct BidirectionalMambaOptions {
 };
 
 /// Returns scale * (sum over branches of scan(conv(x))) * silu(z) as (batch, seqlen, d_inner).
-/// xz: (batch, seqlen, 2 d_inner), float, bfloat16 or half, x in the first half of the channels. One or two
-/// branches. Throws c10::Error on a mismatch. Deterministic, bit for bit.
-/// Source: Vim (arXiv 2401.09417), algorithm 1; vim_spec 2.3 and 2.4.
+/// xz: (batch, seqlen, 2 d_inner), float, bfloat16 or half, x in the first half of the channels.
+/// One or two branches. Throws c10::Error on a mismatch. Deterministic, bit for bit. Source: Vim
+/// (arXiv 2401.09417), algorithm 1; vim_spec 2.3 and 2.4.
 at::Tensor bidirectional_mamba(
     const at::Tensor& xz,
     const std::vector<Branch>& branches,

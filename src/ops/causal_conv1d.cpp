@@ -13,9 +13,7 @@ namespace vim::ops {
 namespace {
 
 kernels::ConvParams make_params(
-    const at::Tensor& x,
-    const std::vector<ConvBranch>& branches,
-    bool silu) {
+    const at::Tensor& x, const std::vector<ConvBranch>& branches, bool silu) {
   kernels::ConvParams params;
   params.batch = x.size(0);
   params.seqlen = x.size(1);
@@ -88,9 +86,7 @@ void check_conv(const char* op, const at::Tensor& x, const std::vector<ConvBranc
 }
 
 std::vector<at::Tensor> conv_forward(
-    const at::Tensor& x,
-    const std::vector<ConvBranch>& branches,
-    bool silu) {
+    const at::Tensor& x, const std::vector<ConvBranch>& branches, bool silu) {
   kernels::ConvParams params = make_params(x, branches, silu);
   std::vector<at::Tensor> outs;
   for (size_t i = 0; i < branches.size(); ++i) {
@@ -130,9 +126,8 @@ ConvGrads conv_backward(
     kernels::causal_conv1d_backward(params, rows);
   });
   parallel_rows(
-      kernels::causal_conv1d_backward_reduce_num_rows(params), [&params](kernels::RowRange rows) {
-        kernels::causal_conv1d_backward_reduce(params, rows);
-      });
+      kernels::causal_conv1d_backward_reduce_num_rows(params),
+      [&params](kernels::RowRange rows) { kernels::causal_conv1d_backward_reduce(params, rows); });
   return grads;
 }
 

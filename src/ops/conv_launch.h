@@ -20,9 +20,7 @@ void check_conv(const char* op, const at::Tensor& x, const std::vector<ConvBranc
 
 /// One output per branch, contiguous, in x's dtype.
 std::vector<at::Tensor> conv_forward(
-    const at::Tensor& x,
-    const std::vector<ConvBranch>& branches,
-    bool silu);
+    const at::Tensor& x, const std::vector<ConvBranch>& branches, bool silu);
 
 struct ConvGrads {
   std::vector<at::Tensor> weight;

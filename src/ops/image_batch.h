@@ -16,9 +16,10 @@ struct ImageBatchOptions {
   at::ScalarType dtype = at::kFloat;
 };
 
-/// Returns (batch, 3, height, width) from images (batch, height, width, 3), uint8, contiguous: each value is
-/// (pixel / 255 - mean) / std, mixed with its partner as `mix` says (one entry per image, or empty: no
-/// mixing). Throws c10::Error on a mismatch or a partner outside the batch. Source: vim_spec 5.2, 5.5.
+/// Returns (batch, 3, height, width) from images (batch, height, width, 3), uint8, contiguous: each
+/// value is (pixel / 255 - mean) / std, mixed with its partner as `mix` says (one entry per image,
+/// or empty: no mixing). Throws c10::Error on a mismatch or a partner outside the batch. Source:
+/// vim_spec 5.2, 5.5.
 at::Tensor image_batch(
     const at::Tensor& images,
     const std::vector<kernels::SampleMix>& mix,

@@ -34,10 +34,7 @@ kernels::MutableTokenView mutable_token_view(const at::Tensor& tokens) {
 }
 
 void check_tokens(
-    std::string_view what,
-    const at::Tensor& tensor,
-    at::IntArrayRef shape,
-    at::ScalarType dtype) {
+    std::string_view what, const at::Tensor& tensor, at::IntArrayRef shape, at::ScalarType dtype) {
   TORCH_CHECK(tensor.defined(), what, " must be a tensor, got none");
   TORCH_CHECK(tensor.sizes() == shape, what, " must be ", shape, ", got ", tensor.sizes());
   TORCH_CHECK(

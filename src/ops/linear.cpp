@@ -32,8 +32,8 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     context->save_for_backward({input, used});
     context->saved_data["has_bias"] = bias.has_value();
     const at::Tensor rows = as_rows(input);
-    const at::Tensor out = bias ? at::addmm(bias->to(input.scalar_type()), rows, used.t())
-                                : at::mm(rows, used.t());
+    const at::Tensor out =
+        bias ? at::addmm(bias->to(input.scalar_type()), rows, used.t()) : at::mm(rows, used.t());
     return with_last_size(out, input);
   }
 
@@ -63,7 +63,8 @@ at::Tensor weight_in(const at::Tensor& weight, const at::Tensor& shadow, at::Sca
 }
 
 at::Tensor weight_gradient(const at::Tensor& dout, const at::Tensor& input) {
-  // On the CPU a 16-bit product would also round its result to 16 bits, so both sides are widened first.
+  // On the CPU a 16-bit product would also round its result to 16 bits, so both sides are widened
+  // first.
   return at::mm(dout.to(at::kFloat).t(), input.to(at::kFloat));
 }
 

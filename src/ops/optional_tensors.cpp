@@ -30,9 +30,7 @@ std::vector<at::Tensor> gather(at::TensorList tensors, const std::vector<int64_t
 }
 
 std::vector<at::Tensor> scatter(
-    at::TensorList tensors,
-    const std::vector<int64_t>& places,
-    size_t size) {
+    at::TensorList tensors, const std::vector<int64_t>& places, size_t size) {
   std::vector<at::Tensor> result(size);
   for (size_t i = 0; i < places.size(); ++i) {
     result[static_cast<size_t>(places[i])] = tensors[i];

@@ -1,5 +1,5 @@
-// LibTorch's autograd nodes accept no undefined tensors. Optional inputs therefore travel as std::optional, or,
-// in lists, as the defined ones together with their places.
+// LibTorch's autograd nodes accept no undefined tensors. Optional inputs therefore travel as
+// std::optional, or, in lists, as the defined ones together with their places.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,8 +21,6 @@ std::vector<at::Tensor> gather(at::TensorList tensors, const std::vector<int64_t
 
 /// A list of `size` tensors with the given ones at their places and undefined ones elsewhere.
 std::vector<at::Tensor> scatter(
-    at::TensorList tensors,
-    const std::vector<int64_t>& places,
-    size_t size);
+    at::TensorList tensors, const std::vector<int64_t>& places, size_t size);
 
 }  // namespace vim::ops

@@ -8,8 +8,9 @@
 
 namespace vim::ops {
 
-/// One direction's tensors. u, delta: (batch, seqlen, d_inner); B, C: (batch, seqlen, groups * d_state);
-/// A: (d_inner, d_state); D, delta_bias: (d_inner), or undefined. delta is before softplus.
+/// One direction's tensors. u, delta: (batch, seqlen, d_inner); B, C: (batch, seqlen, groups *
+/// d_state); A: (d_inner, d_state); D, delta_bias: (d_inner), or undefined. delta is before
+/// softplus.
 struct ScanBranch {
   at::Tensor u;
   at::Tensor delta;
@@ -32,15 +33,15 @@ struct ScanShared {
 /// Throws c10::Error unless the branches and the gate fit together.
 void check_scan(const char* op, const std::vector<ScanBranch>& branches, const ScanShared& shared);
 
-/// Returns the gated, scaled sum over the branches, (batch, seqlen, d_inner). Fills last_states, where
-/// given, with one (batch, d_inner, d_state) tensor per branch.
+/// Returns the gated, scaled sum over the branches, (batch, seqlen, d_inner). Fills last_states,
+/// where given, with one (batch, d_inner, d_state) tensor per branch.
 at::Tensor scan_forward(
     const std::vector<ScanBranch>& branches,
     const ScanShared& shared,
     std::vector<at::Tensor>* last_states = nullptr);
 
-/// Gradient buffers of one direction. du, ddelta, dB and dC may be strided views that the caller made;
-/// undefined ones are allocated.
+/// Gradient buffers of one direction. du, ddelta, dB and dC may be strided views that the caller
+/// made; undefined ones are allocated.
 struct ScanBranchGrads {
   at::Tensor du;
   at::Tensor ddelta;
@@ -51,7 +52,8 @@ struct ScanBranchGrads {
   at::Tensor ddelta_bias;
 };
 
-/// Fills `grads` (one per branch) and dz, which may be a strided view and is undefined without a gate.
+/// Fills `grads` (one per branch) and dz, which may be a strided view and is undefined without a
+/// gate.
 void scan_backward(
     const std::vector<ScanBranch>& branches,
     const ScanShared& shared,

@@ -37,9 +37,7 @@ void check_branch(const std::string& op, const ScanBranch& branch, const ScanBra
   }
 }
 
-kernels::ScanParams make_params(
-    const std::vector<ScanBranch>& branches,
-    const ScanShared& shared) {
+kernels::ScanParams make_params(const std::vector<ScanBranch>& branches, const ScanShared& shared) {
   const ScanBranch& first = branches[0];
   kernels::ScanParams params;
   params.batch = first.u.size(0);
@@ -122,8 +120,7 @@ class SelectiveScanFunction : public torch::autograd::Function<SelectiveScanFunc
   static variable_list backward(AutogradContext* context, const variable_list& grad_outputs) {
     const auto tensors = context->get_saved_variables();
     const ScanBranch branch = make_branch(tensors, context->saved_data["reversed"].toBool());
-    const ScanShared shared =
-        make_shared(tensors, context->saved_data["delta_softplus"].toBool());
+    const ScanShared shared = make_shared(tensors, context->saved_data["delta_softplus"].toBool());
     const at::Tensor dz =
         shared.z.defined() ? at::empty(shared.z.sizes(), shared.z.options()) : at::Tensor();
     std::vector<ScanBranchGrads> grads(1);
@@ -219,13 +216,12 @@ void scan_backward(
   const at::Tensor workspace =
       make_workspace(kernels::selective_scan_backward_workspace_size(params));
   params.workspace = workspace.mutable_data_ptr();
-  parallel_rows(kernels::selective_scan_num_rows(params.forward), [&params](kernels::RowRange rows) {
-    kernels::selective_scan_backward(params, rows);
-  });
   parallel_rows(
-      kernels::selective_scan_backward_reduce_num_rows(params), [&params](kernels::RowRange rows) {
-        kernels::selective_scan_backward_reduce(params, rows);
-      });
+      kernels::selective_scan_num_rows(params.forward),
+      [&params](kernels::RowRange rows) { kernels::selective_scan_backward(params, rows); });
+  parallel_rows(
+      kernels::selective_scan_backward_reduce_num_rows(params),
+      [&params](kernels::RowRange rows) { kernels::selective_scan_backward_reduce(params, rows); });
 }
 
 SelectiveScanResult selective_scan(const SelectiveScanInputs& inputs) {

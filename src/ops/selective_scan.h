@@ -23,11 +23,11 @@ struct SelectiveScanResult {
   at::Tensor last_state;  // (batch, d_inner, d_state), float; not differentiable
 };
 
-/// Returns y_t silu(z_t) with y_t = C_t h_t + D u_t, h_t = exp(dt_t A) h_{t-1} + dt_t B_t u_t, h before the
-/// first token 0, dt = softplus(delta + delta_bias). Channel c uses group c / (d_inner / groups).
-/// All inputs have channel stride 1 and free batch and token strides; the state is kept in float.
-/// Throws c10::Error on a shape, dtype, device or stride mismatch. Deterministic, bit for bit.
-/// Source: Gu & Dao 2023 (arXiv 2312.00752), section 3.
+/// Returns y_t silu(z_t) with y_t = C_t h_t + D u_t, h_t = exp(dt_t A) h_{t-1} + dt_t B_t u_t, h
+/// before the first token 0, dt = softplus(delta + delta_bias). Channel c uses group c / (d_inner /
+/// groups). All inputs have channel stride 1 and free batch and token strides; the state is kept in
+/// float. Throws c10::Error on a shape, dtype, device or stride mismatch. Deterministic, bit for
+/// bit. Source: Gu & Dao 2023 (arXiv 2312.00752), section 3.
 SelectiveScanResult selective_scan(const SelectiveScanInputs& inputs);
 
 }  // namespace vim::ops

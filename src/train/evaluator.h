@@ -49,8 +49,8 @@ std::optional<EvalResult> evaluate(
     const std::function<bool()>& should_stop);
 
 /// Writes kept logits as a safetensors file: `logits` (num_images, num_classes) and `labels`
-/// (num_images), in the data set's order, with the image names as a JSON list under the metadata key
-/// "names". Throws vim::Error if writing fails.
+/// (num_images), in the data set's order, with the image names as a JSON list under the metadata
+/// key "names". Throws vim::Error if writing fails.
 void write_logits(
     const std::filesystem::path& path, const EvalResult& result, const data::Dataset& dataset);
 

@@ -38,9 +38,7 @@ weights::SafetensorsFile open_weights(const std::filesystem::path& path) {
 }
 
 std::string load_weights(
-    torch::nn::Module& model,
-    const weights::SafetensorsFile& file,
-    const std::string& which) {
+    torch::nn::Module& model, const weights::SafetensorsFile& file, const std::string& which) {
   const bool is_plain = !weights::is_checkpoint(file);
   if (is_plain && which == "ema") {
     throw Error(file.name() + ": a plain safetensors file has one set of weights; drop --which");

@@ -37,9 +37,7 @@ weights::TensorType stored_type(at::ScalarType type) {
 }
 
 std::vector<std::string> find_mismatches(
-    const weights::SafetensorsFile& file,
-    const NamedTensors& wanted,
-    std::string_view prefix) {
+    const weights::SafetensorsFile& file, const NamedTensors& wanted, std::string_view prefix) {
   std::vector<std::string> lines;
   std::map<std::string, const at::Tensor*> by_name;
   for (const auto& [name, tensor] : wanted) {
@@ -65,9 +63,7 @@ std::vector<std::string> find_mismatches(
 }
 
 void copy_stored(
-    const weights::SafetensorsFile& file,
-    const NamedTensors& wanted,
-    std::string_view prefix) {
+    const weights::SafetensorsFile& file, const NamedTensors& wanted, std::string_view prefix) {
   const auto lines = find_mismatches(file, wanted, prefix);
   if (!lines.empty()) {
     throw Error(fmt::format(

@@ -37,7 +37,8 @@ at::Tensor flip_if(bool reversed, const at::Tensor& tokens) {
   return reversed && tokens.defined() ? at::flip(tokens, {1}) : tokens;
 }
 
-// Runs the case forwards, or over flipped tokens with the reversed op, which must give the same numbers.
+// Runs the case forwards, or over flipped tokens with the reversed op, which must give the same
+// numbers.
 void check_scan_direction(const GoldenFile& golden, bool reversed, Checks& checks) {
   const std::string direction = reversed ? "reversed " : "";
   const auto tokens = [&](const char* name) {
@@ -141,8 +142,8 @@ Checks run_norm(const std::filesystem::path& path) {
       golden.metadata.at("kind") == "rms" ? kernels::NormKind::kRms : kernels::NormKind::kLayer;
   options.eps = std::stod(golden.metadata.at("eps"));
   const auto result = ops::add_norm(x, residual, weight, bias, {}, options);
-  const at::Tensor loss = (result.out * golden.at("dout")).sum() +
-                          (result.residual * golden.at("dresidual")).sum();
+  const at::Tensor loss =
+      (result.out * golden.at("dout")).sum() + (result.residual * golden.at("dresidual")).sum();
   loss.backward();
 
   Checks checks;

@@ -1,7 +1,10 @@
-// golden_test: runs every reference file of a folder through the shipped code and prints one line a case,
+// golden_test: runs every reference file of a folder through the shipped code and prints one line a
+// case,
 //   name  max_error  tolerance  pass|FAIL|SKIP
-// closing with `N passed, N failed, N skipped`. The folder is VIM_GOLDEN_DIR, or the first argument;
-// --all prints every single comparison with its backend, --backends the largest error for each backend.
+// closing with `N passed, N failed, N skipped`. The folder is VIM_GOLDEN_DIR, or the first
+// argument;
+// --all prints every single comparison with its backend, --backends the largest error for each
+// backend.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -52,9 +55,10 @@ void print_line(const std::string& name, const Check& check) {
       passes(check) ? "pass" : "FAIL");
 }
 
-Checks run_backends(const Kind& kind, const fs::path& path, const std::string& name, Detail detail) {
-  const auto backends = kind.runs_kernels ? vim::kernels::cpu_backends()
-                                          : std::vector<std::string>{"-"};
+Checks run_backends(
+    const Kind& kind, const fs::path& path, const std::string& name, Detail detail) {
+  const auto backends =
+      kind.runs_kernels ? vim::kernels::cpu_backends() : std::vector<std::string>{"-"};
   Checks all;
   for (const std::string& backend : backends) {
     if (kind.runs_kernels) {
@@ -106,8 +110,8 @@ const Kind* kind_of(const fs::path& path) {
   return nullptr;
 }
 
-// Files that accompany a case: configs/, a JSON beside its safetensors, *.expected.*, the README, and what
-// expected.json says of the .pth files.
+// Files that accompany a case: configs/, a JSON beside its safetensors, *.expected.*, the README,
+// and what expected.json says of the .pth files.
 bool is_companion(const fs::path& path) {
   const std::string file = path.filename().string();
   if (file == "README.md" || file == "expected.json" ||

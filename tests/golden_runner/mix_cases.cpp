@@ -1,5 +1,6 @@
-// mixup cases: boxes, mixing weights and soft targets. The stored images are floats, so the pixels are mixed
-// here as kernels/image_batch.h states; the kernel itself is compared with that statement in tests/kernels.
+// mixup cases: boxes, mixing weights and soft targets. The stored images are floats, so the pixels
+// are mixed here as kernels/image_batch.h states; the kernel itself is compared with that statement
+// in tests/kernels.
 #include <ATen/ATen.h>
 
 #include <nlohmann/json.hpp>

@@ -37,8 +37,7 @@ void load_weights(torch::nn::Module& module, const GoldenFile& golden, Checks& c
   for (const auto& item : module.named_buffers()) {
     const auto found = stored.find(item.key());
     if (found != stored.end()) {
-      checks.push_back(
-          {item.key(), relative_error(item.value(), found->second), kTableTolerance});
+      checks.push_back({item.key(), relative_error(item.value(), found->second), kTableTolerance});
       stored.erase(found);
     }
   }
@@ -86,8 +85,8 @@ models::StepDraws draws_of(const Json& run, const GoldenFile& golden) {
   return draws;
 }
 
-// loss = mean of -sum(targets * log_softmax(logits)); with logits for every token, each has its sample's
-// target.
+// loss = mean of -sum(targets * log_softmax(logits)); with logits for every token, each has its
+// sample's target.
 at::Tensor soft_loss(const at::Tensor& logits, const at::Tensor& targets) {
   const at::Tensor wide = logits.dim() == 3 ? targets.unsqueeze(1).expand_as(logits) : targets;
   return -(wide * at::log_softmax(logits, -1)).sum(-1).mean();
@@ -98,8 +97,7 @@ void check_model_outputs(
     const at::Tensor& features,
     const models::LayerOutputs& layers,
     Checks& checks) {
-  checks.push_back(
-      {"features", relative_error(features, golden.at("features")), kModelOutput});
+  checks.push_back({"features", relative_error(features, golden.at("features")), kModelOutput});
   for (size_t i = 0; i < layers.hidden.size(); ++i) {
     const std::string hidden = "hidden/" + std::to_string(i);
     const std::string residual = "residual/" + std::to_string(i);
@@ -148,12 +146,11 @@ Checks run_model(const std::filesystem::path& path) {
     models::VisionMamba model(options);
     model->train(run.value("train", false));
     load_weights(*model, golden, checks);
-    const at::Tensor rates = at::tensor(
-        models::drop_path_schedule(options.depth, options.drop_path_rate), at::kDouble);
+    const at::Tensor rates =
+        at::tensor(models::drop_path_schedule(options.depth, options.drop_path_rate), at::kDouble);
     const at::Tensor expected_rates =
         at::tensor(config.at("drop_path_rates").get<std::vector<double>>(), at::kDouble);
-    checks.push_back(
-        {"drop_path_rates", relative_error(rates, expected_rates), kTableTolerance});
+    checks.push_back({"drop_path_rates", relative_error(rates, expected_rates), kTableTolerance});
 
     const at::Tensor input = leaf(golden.at("input"));
     models::LayerOutputs layers;
@@ -163,8 +160,7 @@ Checks run_model(const std::filesystem::path& path) {
     loss.backward();
     check_model_outputs(golden, features, layers, checks);
     checks.push_back({"logits", relative_error(logits, golden.at("logits")), kModelOutput});
-    checks.push_back(
-        {"loss", relative_error(loss.reshape({1}), golden.at("loss")), kModelOutput});
+    checks.push_back({"loss", relative_error(loss.reshape({1}), golden.at("loss")), kModelOutput});
     checks.push_back(
         {prefix + "input",
          relative_error(input.grad(), golden.at(prefix + "input")),

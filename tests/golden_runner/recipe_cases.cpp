@@ -1,4 +1,5 @@
-// recipe_ cases: full-size presets with weights from an integer formula. init_: the model's own draws.
+// recipe_ cases: full-size presets with weights from an integer formula. init_: the model's own
+// draws.
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
@@ -87,10 +88,7 @@ void check_first_values(models::VisionMambaImpl& model, const Json& json, Checks
 
 // The loss's gradient norm per parameter, each relative to its own stored value.
 void check_gradient_norms(
-    models::VisionMambaImpl& model,
-    const at::Tensor& logits,
-    const Json& json,
-    Checks& checks) {
+    models::VisionMambaImpl& model, const at::Tensor& logits, const Json& json, Checks& checks) {
   const at::Tensor labels = at::tensor(json.at("labels").get<std::vector<int64_t>>(), at::kLong);
   const at::Tensor loss = at::cross_entropy_loss(logits, labels);
   loss.backward();
@@ -156,8 +154,8 @@ Checks run_recipe(const std::filesystem::path& path) {
 }
 
 Checks run_init(const std::filesystem::path& path) {
-  // Truncated normals may differ by one unit in the last place between LibTorch builds; sums over a tensor
-  // then agree to a few parts in 1e7.
+  // Truncated normals may differ by one unit in the last place between LibTorch builds; sums over a
+  // tensor then agree to a few parts in 1e7.
   constexpr double kValue = 1.2e-7;
   constexpr double kSum = 1e-6;
   const GoldenFile golden = load_golden(path);

@@ -1,4 +1,5 @@
-// lr_schedule, param_groups, sampler, ema, adamw and resize cases: the recipe's pieces outside the model.
+// lr_schedule, param_groups, sampler, ema, adamw and resize cases: the recipe's pieces outside the
+// model.
 #include <ATen/ATen.h>
 
 #include <cmath>
@@ -42,7 +43,8 @@ at::Tensor float_tensor(const Json& values) {
   return at::tensor(values.get<std::vector<double>>(), at::kDouble).to(at::kFloat);
 }
 
-void run_adamw_case(const GoldenFile& golden, const std::string& run, const Json& settings, Checks& checks) {
+void run_adamw_case(
+    const GoldenFile& golden, const std::string& run, const Json& settings, Checks& checks) {
   const auto start = golden.under(run + "/start/");
   Parameters module;
   for (const auto& [name, value] : start) {
@@ -83,8 +85,8 @@ void run_adamw_case(const GoldenFile& golden, const std::string& run, const Json
   }
 }
 
-// Names of the stored members, which for deep models list only the first and last layer, must appear in our
-// group in the same order.
+// Names of the stored members, which for deep models list only the first and last layer, must
+// appear in our group in the same order.
 bool holds_in_order(const optim::ParameterGroup& group, const std::vector<std::string>& names) {
   size_t next = 0;
   for (const auto& member : group.members) {
@@ -193,8 +195,7 @@ Checks run_ema(const std::filesystem::path& path) {
       optim::update_ema(store, item.at("decay").get<double>());
       checks.push_back(
           {"ema",
-           relative_error(
-               store.view(optim::StoreBuffer::kEma, "w"), float_tensor(step.at("ema"))),
+           relative_error(store.view(optim::StoreBuffer::kEma, "w"), float_tensor(step.at("ema"))),
            kFloat});
     }
   }

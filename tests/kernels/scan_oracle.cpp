@@ -171,18 +171,18 @@ Tensors oracle_scan_forward(const ScanCase& scan, const Tensors& inputs) {
   for (int i = 0; i < scan.num_directions; ++i) {
     const Direction direction(scan, inputs, i);
     std::vector<double>& last_state = results["last_state" + std::to_string(i)];
-    for (int64_t b = 0; b < scan.batch; ++b) {
-      for (int64_t c = 0; c < scan.d_inner; ++c) {
-        const ChannelTrace seen = direction.trace(b, c);
-        for (int64_t t = 0; t < scan.seqlen; ++t) {
-          const int64_t tc = direction.token_index(b, t, c);
-          const double gate = scan.has_z ? silu(inputs.at("z")[tc]) : 1.0;
-          out[tc] += double{scan.scale} * seen.y[t] * gate;
-        }
-        const int64_t last = direction.reversed() ? 0 : scan.seqlen - 1;
-        const auto state = seen.h.begin() + last * scan.d_state;
-        last_state.insert(last_state.end(), state, state + scan.d_state);
+    for (int64_t row = 0; row < scan.batch * scan.d_inner; ++row) {
+      const int64_t b = row / scan.d_inner;
+      const int64_t c = row % scan.d_inner;
+      const ChannelTrace seen = direction.trace(b, c);
+      for (int64_t t = 0; t < scan.seqlen; ++t) {
+        const int64_t tc = direction.token_index(b, t, c);
+        const double gate = scan.has_z ? silu(inputs.at("z")[tc]) : 1.0;
+        out[tc] += double{scan.scale} * seen.y[t] * gate;
       }
+      const int64_t last = direction.reversed() ? 0 : scan.seqlen - 1;
+      const auto state = seen.h.begin() + last * scan.d_state;
+      last_state.insert(last_state.end(), state, state + scan.d_state);
     }
   }
   return results;
@@ -195,22 +195,22 @@ Tensors oracle_scan_backward(const ScanCase& scan, const Tensors& inputs) {
   }
   for (int i = 0; i < scan.num_directions; ++i) {
     const Direction direction(scan, inputs, i);
-    for (int64_t b = 0; b < scan.batch; ++b) {
-      for (int64_t c = 0; c < scan.d_inner; ++c) {
-        const ChannelTrace seen = direction.trace(b, c);
-        std::vector<double> dy(scan.seqlen);
-        for (int64_t t = 0; t < scan.seqlen; ++t) {
-          const int64_t tc = direction.token_index(b, t, c);
-          const double dgated = inputs.at("dout")[tc] * double{scan.scale};
-          dy[t] = dgated;
-          if (!scan.has_z) continue;
-          const double z = inputs.at("z")[tc];
-          const double slope = sigmoid(z) * (1.0 + z * (1.0 - sigmoid(z)));
-          dy[t] = dgated * silu(z);
-          if (i == 0 || !scan.gate_defect) grads["dz"][tc] += dgated * seen.y[t] * slope;
-        }
-        direction.backpropagate(b, c, seen, dy, grads);
+    for (int64_t row = 0; row < scan.batch * scan.d_inner; ++row) {
+      const int64_t b = row / scan.d_inner;
+      const int64_t c = row % scan.d_inner;
+      const ChannelTrace seen = direction.trace(b, c);
+      std::vector<double> dy(scan.seqlen);
+      for (int64_t t = 0; t < scan.seqlen; ++t) {
+        const int64_t tc = direction.token_index(b, t, c);
+        const double dgated = inputs.at("dout")[tc] * double{scan.scale};
+        dy[t] = dgated;
+        if (!scan.has_z) continue;
+        const double z = inputs.at("z")[tc];
+        const double slope = sigmoid(z) * (1.0 + z * (1.0 - sigmoid(z)));
+        dy[t] = dgated * silu(z);
+        if (i == 0 || !scan.gate_defect) grads["dz"][tc] += dgated * seen.y[t] * slope;
       }
+      direction.backpropagate(b, c, seen, dy, grads);
     }
   }
   return grads;

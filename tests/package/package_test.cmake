@@ -1,4 +1,5 @@
-# Installs BUILD below WORK, configures and builds the project CONSUMER against it, runs its program.
+# Installs BUILD below WORK, configures and builds the project CONSUMER against it, runs its
+# program.
 set(prefix ${WORK}/prefix)
 
 function(run)
