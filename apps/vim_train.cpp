@@ -3,8 +3,11 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "apps/app_main.h"
 #include "src/config/config.h"
+#include "src/core/logging.h"
 #include "src/models/model_summary.h"
 #include "src/models/vision_mamba.h"
 #include "src/train/trainer.h"
@@ -40,7 +43,27 @@ models::VisionMamba make_model(const config::RunConfig& config) {
   return model;
 }
 
-int dry_run(const config::RunConfig& config) {
+void set_num_classes(config::RunConfig& config, const data::Dataset& train_set) {
+  config.data.num_classes = static_cast<int64_t>(train_set.class_names().size());
+  config.model.num_classes = config.data.num_classes;
+}
+
+// The head's size may depend on images that are not there yet.
+void count_classes(config::RunConfig& config) {
+  if (std::filesystem::exists(config.data.path)) {
+    set_num_classes(
+        config, *data::open_dataset(config.data.format, config.data.path, /*train=*/true));
+    return;
+  }
+  spdlog::warn(
+      "data.num_classes is auto and data.path ({}) is not there: figures are without the head",
+      config.data.path);
+}
+
+int dry_run(config::RunConfig config) {
+  if (config.data.num_classes == 0) {
+    count_classes(config);
+  }
   const bool is_float = config.train.precision == train::Precision::kFloat32;
   models::VisionMamba model = make_model(config);
   const auto summary = models::summarize(config.model, is_float ? 4 : 2);
@@ -57,8 +80,7 @@ int train_model(const Arguments& arguments, config::RunConfig config) {
     val_set = data::open_dataset(config.data.format, config.data.val_path, /*train=*/false);
   }
   if (config.data.num_classes == 0) {
-    config.data.num_classes = static_cast<int64_t>(train_set->class_names().size());
-    config.model.num_classes = config.data.num_classes;
+    set_num_classes(config, *train_set);
   }
   train::TrainerOptions options;
   options.step = {config.train, config.optim, config.ema, config.augment};

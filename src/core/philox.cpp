@@ -21,6 +21,24 @@ uint64_t mix_bits(uint64_t x) {
   return x ^ (x >> 31);
 }
 
+// Logarithm of a Gamma(shape, 1) draw, which itself underflows to 0 where shape is small.
+double log_gamma(Random& random, double shape) {
+  if (shape < 1.0) {
+    const double log_boost = std::log1p(-random.uniform(0.0, 1.0)) / shape;
+    return log_gamma(random, shape + 1.0) + log_boost;
+  }
+  const double d = shape - 1.0 / 3.0;
+  const double c = 1.0 / std::sqrt(9.0 * d);
+  while (true) {
+    const double x = random.normal();
+    const double v = std::pow(1.0 + c * x, 3);
+    if (v > 0 &&
+        std::log1p(-random.uniform(0.0, 1.0)) < 0.5 * x * x + d - d * v + d * std::log(v)) {
+      return std::log(d * v);
+    }
+  }
+}
+
 }  // namespace
 
 std::array<uint32_t, 4> philox_4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
@@ -69,7 +87,10 @@ double Random::uniform(double low, double high) {
 
 int64_t Random::uniform_int(int64_t low, int64_t high) {
   const uint64_t span = static_cast<uint64_t>(high) - static_cast<uint64_t>(low) + 1;
-  const auto draw = [this] { return uint64_t{next_u32()} << 32 | next_u32(); };
+  const auto draw = [this] {
+    const uint64_t high_word = next_u32();  // a statement each: operands have no fixed order
+    return high_word << 32 | next_u32();
+  };
   if (span == 0) {
     return static_cast<int64_t>(draw());
   }
@@ -78,7 +99,7 @@ int64_t Random::uniform_int(int64_t low, int64_t high) {
   while (value >= limit) {
     value = draw();
   }
-  return low + static_cast<int64_t>(value % span);
+  return static_cast<int64_t>(static_cast<uint64_t>(low) + value % span);  // wraps, never overflows
 }
 
 double Random::normal() {
@@ -86,26 +107,12 @@ double Random::normal() {
   return radius * std::cos(2.0 * std::numbers::pi * uniform(0.0, 1.0));
 }
 
-double Random::gamma(double shape) {
-  if (shape < 1.0) {
-    const double boost = std::pow(1.0 - uniform(0.0, 1.0), 1.0 / shape);
-    return gamma(shape + 1.0) * boost;
-  }
-  const double d = shape - 1.0 / 3.0;
-  const double c = 1.0 / std::sqrt(9.0 * d);
-  while (true) {
-    const double x = normal();
-    const double v = std::pow(1.0 + c * x, 3);
-    if (v > 0 && std::log1p(-uniform(0.0, 1.0)) < 0.5 * x * x + d - d * v + d * std::log(v)) {
-      return d * v;
-    }
-  }
-}
+double Random::gamma(double shape) { return std::exp(log_gamma(*this, shape)); }
 
 double Random::beta(double a, double b) {
-  const double x = gamma(a);
-  const double y = gamma(b);
-  return x / (x + y);
+  const double log_x = log_gamma(*this, a);
+  const double log_y = log_gamma(*this, b);
+  return 1.0 / (1.0 + std::exp(log_y - log_x));
 }
 
 }  // namespace vim::core

@@ -72,6 +72,20 @@ void set_img_size(Target& target, const Json& value) {
                        : std::array<int64_t, 2>{value.get<int64_t>(), value.get<int64_t>()};
 }
 
+nn::DtInit dt_init_from(const std::string& law) {
+  if (law != "random" && law != "constant") {
+    throw Error("dt_init: unknown value '" + law + "'; use random or constant");
+  }
+  return law == "random" ? nn::DtInit::kRandom : nn::DtInit::kConstant;
+}
+
+// Vim's blocks have one residual branch; other counts would only rescale out_proj.
+void check_one_residual(Target& /*target*/, const Json& value) {
+  if (value != 1) {
+    throw Error("n_residuals_per_layer: only 1 is supported, got " + value.dump());
+  }
+}
+
 void ignore(Target& /*target*/, const Json& /*value*/) {}
 
 const std::map<std::string, Setter>& mixer_setters() {
@@ -84,6 +98,11 @@ const std::map<std::string, Setter>& mixer_setters() {
       {"conv_bias", into(&Mixer::conv_bias)},
       {"bias", into(&Mixer::linear_bias)},
       {"if_divide_out", into(&Mixer::divide_out)},
+      {"dt_min", into(&Mixer::dt_min)},
+      {"dt_max", into(&Mixer::dt_max)},
+      {"dt_scale", into(&Mixer::dt_scale)},
+      {"dt_init_floor", into(&Mixer::dt_init_floor)},
+      {"dt_init", [](Target& t, const Json& v) { t.options.mixer.dt_init = dt_init_from(v); }},
       {"dt_rank",
        [](Target& t, const Json& v) {
          t.options.mixer.dt_rank = v.is_string() ? 0 : v.get<int64_t>();
@@ -97,8 +116,37 @@ const std::map<std::string, Setter>& mixer_setters() {
          t.options.mixer.layer_scale =
              v.is_null() ? std::nullopt : std::optional<double>(v.get<double>());
        }},
+      // Choices of code path: ours is bidirectional on every one.
+      {"use_fast_path", ignore},
+      {"layer_idx", ignore},
   };
   return setters;
+}
+
+// Applies `setters` to the object that stands under `name`; null stands for an empty one.
+void apply_nested(
+    Target& target,
+    const Json& object,
+    const std::string& name,
+    const std::map<std::string, Setter>& setters) {
+  for (const auto& [key, value] : object.items()) {
+    const auto found = setters.find(key);
+    if (found == setters.end()) {
+      throw Error(
+          "official options: unknown name '" + key + "' in " + name +
+          "; remove it or add it to the table");
+    }
+    found->second(target, value);
+  }
+}
+
+void set_initializer(Target& target, const Json& value) {
+  static const std::map<std::string, Setter> setters = {
+      {"initializer_range", into(&VisionMambaOptions::init_range)},
+      {"rescale_prenorm_residual", into(&VisionMambaOptions::rescale_prenorm_residual)},
+      {"n_residuals_per_layer", check_one_residual},
+  };
+  apply_nested(target, value, "initializer_cfg", setters);
 }
 
 const std::map<std::string, Setter>& model_setters() {
@@ -129,7 +177,11 @@ const std::map<std::string, Setter>& model_setters() {
        }},
       {"final_pool_type", [](Target& t, const Json& v) { t.options.pool = pool_from(v); }},
       {"if_bimamba", [](Target& t, const Json& v) { t.forces_v1 = v.get<bool>(); }},
+      {"initializer_cfg", set_initializer},
+      {"ssm_cfg", [](Target& t, const Json& v) { apply_nested(t, v, "ssm_cfg", mixer_setters()); }},
       // Storage and speed choices that our implementation makes by itself; they change no result.
+      {"device", ignore},
+      {"dtype", ignore},
       {"residual_in_fp32", ignore},
       {"fused_add_norm", ignore},
       {"ft_seq_len", ignore},

@@ -9,7 +9,8 @@
 namespace vim::models {
 
 /// Options from a JSON object of official constructor arguments (vim_spec 1.1), mixer arguments
-/// (d_conv, expand, dt_rank, conv_bias, bias) included. Absent names keep the official defaults.
+/// (d_conv, expand, dt_rank, conv_bias, bias, ...) either in ssm_cfg or beside the others. Absent
+/// names keep the official defaults.
 /// Throws vim::Error naming an unknown name or a value of the wrong kind.
 VisionMambaOptions options_from_official(std::string_view json_text);
 

@@ -268,6 +268,17 @@ class BidirectionalMambaFunction : public torch::autograd::Function<Bidirectiona
   }
 };
 
+void check_shadow(const char* what, const at::Tensor& shadow, const at::Tensor& weight) {
+  TORCH_CHECK(
+      !shadow.defined() || shadow.sizes() == weight.sizes(),
+      "bidirectional_mamba: the shadow of ",
+      what,
+      " must be ",
+      weight.sizes(),
+      ", got ",
+      shadow.sizes());
+}
+
 void check_branch(const at::Tensor& xz, const Branch& branch, const Branch& first) {
   const int64_t d_inner = xz.size(2) / 2;
   const int64_t d_state = first.A.size(1);
@@ -277,6 +288,8 @@ void check_branch(const at::Tensor& xz, const Branch& branch, const Branch& firs
   check_float("bidirectional_mamba: dt_bias", branch.dt_bias, {d_inner});
   check_float("bidirectional_mamba: A", branch.A, {d_inner, d_state});
   check_float("bidirectional_mamba: D", branch.D, {d_inner});
+  check_shadow("x_proj", branch.x_proj_shadow, branch.x_proj);
+  check_shadow("dt_proj", branch.dt_proj_shadow, branch.dt_proj);
 }
 
 void check_core(const at::Tensor& xz, const std::vector<Branch>& branches) {

@@ -85,6 +85,12 @@ at::Tensor linear(
       weight.size(0),
       "], got ",
       bias.sizes());
+  TORCH_CHECK(
+      !shadow.defined() || shadow.sizes() == weight.sizes(),
+      "linear: shadow must be ",
+      weight.sizes(),
+      ", got ",
+      shadow.sizes());
   return LinearFunction::apply(input, weight, to_optional(shadow), to_optional(bias));
 }
 

@@ -66,6 +66,16 @@ int64_t step_of_line(const std::string& line) {
   return is_whole ? step : -1;
 }
 
+// What a process that was killed while writing left behind.
+void remove_unfinished(const fs::path& folder) {
+  std::error_code ignored;  // no such folder yet, or a file that stays: neither does harm
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (core::is_unfinished_file(entry.path())) {
+      fs::remove(entry.path(), ignored);
+    }
+  }
+}
+
 std::string metrics_until(const fs::path& path, int64_t last_step) {
   std::string text = kMetricsHeader;
   std::ifstream stream(path);
@@ -109,6 +119,8 @@ std::optional<weights::SafetensorsFile> RunFolder::find_checkpoint(
 }
 
 void RunFolder::begin(const std::string& config_yaml, const TrainState& state) const {
+  remove_unfinished(path_);
+  remove_unfinished(checkpoints());
   core::write_file_atomically(path_ / "config.yaml", config_yaml);
   std::string log;
   for (const EpochRecord& record : state.history) {

@@ -35,7 +35,8 @@ class RunFolder {
   /// one is older than one in this folder.
   std::optional<weights::SafetensorsFile> find_checkpoint(const std::string& resume) const;
 
-  /// Writes config.yaml, and log.txt and metrics.csv as they stood at this state.
+  /// Writes config.yaml, and log.txt and metrics.csv as they stood at this state. Removes the
+  /// unfinished files of a process that was killed.
   void begin(const std::string& config_yaml, const TrainState& state) const;
 
   void append_epoch(const EpochRecord& record) const;

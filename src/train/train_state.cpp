@@ -1,6 +1,7 @@
 // JSON numbers are written in the shortest form that reads back to the same double.
 #include "src/train/train_state.h"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.h"
@@ -9,9 +10,20 @@ namespace vim::train {
 
 // Found by argument-dependent lookup, as the JSON library asks for.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RunningMean, sum, weight)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(EvalMetrics, loss, acc1, acc5)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(
     RunIdentity, seed, global_batch, mix_group, num_train_images, class_names)
+
+void to_json(nlohmann::json& value, const EvalMetrics& metrics) {
+  value = {{"loss", metrics.loss}, {"acc1", metrics.acc1}, {"acc5", metrics.acc5}};
+}
+
+// JSON has no NaN: null stands for the loss of a model that has diverged.
+void from_json(const nlohmann::json& value, EvalMetrics& metrics) {
+  const nlohmann::json& loss = value.at("loss");
+  metrics.loss = loss.is_null() ? std::numeric_limits<double>::quiet_NaN() : loss.get<double>();
+  value.at("acc1").get_to(metrics.acc1);
+  value.at("acc5").get_to(metrics.acc5);
+}
 
 namespace {
 

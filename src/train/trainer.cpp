@@ -99,9 +99,8 @@ void Trainer::count_skipped(const StepResult& result) {
       state_.skipped_in_row);
   if (state_.skipped_in_row >= train_options().max_skipped_steps) {
     throw Error(fmt::format(
-        "train: {} steps in a row, up to step {}, were not finite (last: {}); lower optim.lr or "
-        "set "
-        "optim.clip_norm, and resume from the last checkpoint in {}",
+        "train: {} steps in a row, up to step {}, were not finite (last: {}); lower optim.lr "
+        "or set optim.clip_norm, and resume from the last checkpoint in {}",
         state_.skipped_in_row,
         state_.step,
         result.non_finite,
@@ -237,7 +236,12 @@ void Trainer::log_epoch(const EpochRecord& record) const {
   spdlog::info("{}", text);
 }
 
+// Never while steps are being skipped: the weights may be spoilt, and saving them would push out
+// the last good ones.
 bool Trainer::is_checkpoint_due() const {
+  if (state_.skipped_in_row > 0) {
+    return false;
+  }
   const int64_t interval = options_.checkpoint.interval_steps;
   return interval > 0 ? state_.step % interval == 0 : state_.step_in_epoch == steps_per_epoch_;
 }

@@ -149,6 +149,10 @@ void Trainer::resume() {
   check_identity(saved.identity, state_.identity, file->name());
   report_config_changes(*file, options_.config_yaml);
   state_ = saved;
+  if (state_.epoch >= train_options().epochs) {
+    spdlog::info("{}: all {} epochs are done", file->name(), state_.epoch);
+    return;
+  }
   spdlog::info(
       "resuming from {}: epoch {}/{}, step {}/{}",
       file->name(),

@@ -1,0 +1,301 @@
+#include "src/ops/bidirectional_mamba.h"
+
+#include <ATen/ATen.h>
+
+#include "tests/ops/op_checks.h"
+#include "tests/ops/reference_ops.h"
+#include "tests/support/catch.h"
+
+namespace vim::ops {
+namespace {
+
+// Rounding to 6e-8 through convolution, two products and a scan of 33 tokens: below 1e-6 each.
+constexpr double kOutput = 1e-5;
+constexpr double kGradient = 5e-5;
+// bfloat16 keeps 8 bits (2^-9 per rounding): the stored u, p, delta and the result are rounded, and
+// the backward pass rounds ddelta, du and dp once more; sums over tokens average the errors.
+constexpr double kBFloat16Output = 1.6e-2;
+constexpr double kBFloat16Gradient = 3e-2;
+
+constexpr int64_t kInner = 12;
+constexpr int64_t kState = 5;
+constexpr int64_t kRank = 3;
+
+enum class Mode { kNone, kV1, kV2 };
+
+struct Problem {
+  at::Tensor xz;
+  std::vector<Branch> branches;
+  BidirectionalMambaOptions options;
+};
+
+Branch make_branch(uint64_t seed, bool has_conv_bias) {
+  Branch branch;
+  branch.conv_weight = random_tensor({kInner, 1, 4}, seed + 1, 0.5);
+  branch.conv_bias = has_conv_bias ? random_tensor({kInner}, seed + 2, 0.5) : at::Tensor();
+  branch.x_proj = random_tensor({kRank + 2 * kState, kInner}, seed + 3, 0.3);
+  branch.dt_proj = random_tensor({kInner, kRank}, seed + 4, 0.5);
+  branch.dt_bias = random_tensor({kInner}, seed + 5) - 1.0;
+  branch.A = -at::exp(random_tensor({kInner, kState}, seed + 6));
+  branch.D = random_tensor({kInner}, seed + 7);
+  return branch;
+}
+
+Problem make_problem(Mode mode, int64_t seqlen, bool has_conv_bias = true) {
+  Problem problem;
+  problem.xz = random_tensor({2, seqlen, 2 * kInner}, 1);
+  problem.branches = {make_branch(10, has_conv_bias)};
+  if (mode == Mode::kV1) {
+    problem.branches.push_back(problem.branches[0]);
+    problem.branches[1].A = -at::exp(random_tensor({kInner, kState}, 30));
+    problem.branches[1].scan_reversed = true;
+    problem.branches[1].shares_projections = true;
+  } else if (mode == Mode::kV2) {
+    problem.options.scale = 0.5;
+    problem.branches.push_back(make_branch(20, has_conv_bias));
+    problem.branches[1].conv_reversed = true;
+    problem.branches[1].scan_reversed = true;
+  }
+  return problem;
+}
+
+std::vector<at::Tensor*> parameters_of(Branch& branch) {
+  return {
+      &branch.conv_weight,
+      &branch.conv_bias,
+      &branch.x_proj,
+      &branch.dt_proj,
+      &branch.dt_bias,
+      &branch.A,
+      &branch.D};
+}
+
+// Leaves of everything, with v1's shared parameters shared again.
+Problem with_leaves(Problem problem, at::Tensor (*make_leaf)(const at::Tensor&)) {
+  problem.xz = make_leaf(problem.xz);
+  for (Branch& branch : problem.branches) {
+    if (branch.shares_projections) {
+      Branch shared = problem.branches[0];
+      shared.A = make_leaf(branch.A);
+      shared.conv_reversed = branch.conv_reversed;
+      shared.scan_reversed = branch.scan_reversed;
+      shared.shares_projections = true;
+      branch = shared;
+      continue;
+    }
+    for (at::Tensor* parameter : parameters_of(branch)) {
+      *parameter = make_leaf(*parameter);
+    }
+  }
+  return problem;
+}
+
+at::Tensor run(const Problem& p) { return bidirectional_mamba(p.xz, p.branches, p.options); }
+
+at::Tensor loss_of(const at::Tensor& out) { return (out * random_tensor(out.sizes(), 2)).sum(); }
+
+std::vector<at::Tensor> gradients_of(Problem& leaves) {
+  std::vector<at::Tensor> gradients = {leaves.xz.grad()};
+  for (Branch& branch : leaves.branches) {
+    for (const at::Tensor* parameter : parameters_of(branch)) {
+      if (parameter->defined()) {
+        gradients.push_back(parameter->grad());
+      }
+    }
+  }
+  return gradients;
+}
+
+struct Tolerance {
+  double output;
+  double gradient;
+};
+
+// `expected` holds the values that the op is to have used.
+void check_against(const Problem& problem, const Problem& values, const Tolerance& tolerance) {
+  Problem leaves = with_leaves(problem, leaf);
+  Problem expected = with_leaves(values, leaf_in_double);
+  const at::Tensor out = run(leaves);
+  const at::Tensor wanted = reference_core(expected.xz, expected.branches, expected.options);
+  CHECK(relative_error(out, wanted) < tolerance.output);
+  loss_of(out).backward();
+  loss_of(wanted).backward();
+  const auto ours = gradients_of(leaves);
+  const auto theirs = gradients_of(expected);
+  for (size_t i = 0; i < ours.size(); ++i) {
+    CAPTURE(i);
+    CHECK(relative_error(ours[i], theirs[i]) < tolerance.gradient);
+  }
+}
+
+void check_lengths(Mode mode, bool has_conv_bias, bool gate_defect = false) {
+  for (const int64_t seqlen : {1, 2, 7, 33}) {
+    CAPTURE(seqlen);
+    Problem problem = make_problem(mode, seqlen, has_conv_bias);
+    problem.options.gate_defect = gate_defect;
+    check_against(problem, problem, {kOutput, kGradient});
+  }
+}
+
+TEST_CASE("the core with two directions of their own (v2) equals the double reference") {
+  check_lengths(Mode::kV2, true);
+  check_lengths(Mode::kV2, false);
+}
+
+TEST_CASE("the core with shared projections (v1) equals the double reference") {
+  check_lengths(Mode::kV1, true);
+  check_lengths(Mode::kV1, false);
+}
+
+TEST_CASE("the core with one direction equals the double reference") {
+  check_lengths(Mode::kNone, true);
+  check_lengths(Mode::kNone, false);
+}
+
+TEST_CASE("the gate defect is a constant gate in the second direction of v1") {
+  check_lengths(Mode::kV1, true, /*gate_defect=*/true);
+}
+
+TEST_CASE("the gate defect changes the gradient of z alone, and no output") {
+  const Problem problem = make_problem(Mode::kV1, 7);
+  Problem right = with_leaves(problem, leaf);
+  Problem defect = with_leaves(problem, leaf);
+  defect.options.gate_defect = true;
+  const at::Tensor out = run(right);
+  const at::Tensor defect_out = run(defect);
+  CHECK(same_bits(out, defect_out));
+  loss_of(out).backward();
+  loss_of(defect_out).backward();
+  const auto x_part = [](const at::Tensor& dxz) { return dxz.narrow(2, 0, kInner); };
+  const auto z_part = [](const at::Tensor& dxz) { return dxz.narrow(2, kInner, kInner); };
+  CHECK(same_bits(x_part(right.xz.grad()), x_part(defect.xz.grad())));
+  CHECK_FALSE(same_bits(z_part(right.xz.grad()), z_part(defect.xz.grad())));
+  CHECK(same_bits(right.branches[0].A.grad(), defect.branches[0].A.grad()));
+}
+
+TEST_CASE("v2 on flipped tokens with its branches exchanged is v2, flipped") {
+  const Problem problem = make_problem(Mode::kV2, 9);
+  Problem mirrored = problem;
+  mirrored.xz = at::flip(problem.xz, {1});
+  std::swap(mirrored.branches[0], mirrored.branches[1]);
+  for (Branch& branch : mirrored.branches) {
+    branch.conv_reversed = !branch.conv_reversed;
+    branch.scan_reversed = !branch.scan_reversed;
+  }
+  CHECK(relative_error(at::flip(run(mirrored), {1}), run(problem)) < kOutput);
+}
+
+TEST_CASE("the core in bfloat16 stays within its rounding of the double reference") {
+  for (const Mode mode : {Mode::kNone, Mode::kV1, Mode::kV2}) {
+    CAPTURE(static_cast<int>(mode));
+    Problem problem = make_problem(mode, 33);
+    problem.xz = problem.xz.to(at::kBFloat16);
+    Problem values = problem;
+    for (Branch& branch : values.branches) {
+      branch.x_proj = branch.x_proj.to(at::kBFloat16);
+      branch.dt_proj = branch.dt_proj.to(at::kBFloat16);
+    }
+    check_against(problem, values, {kBFloat16Output, kBFloat16Gradient});
+  }
+}
+
+TEST_CASE("in bfloat16 the shadows enter the products, and gradients reach the float parameters") {
+  Problem cast = with_leaves(make_problem(Mode::kV2, 7), leaf);
+  cast.xz = cast.xz.detach().to(at::kBFloat16);
+  Problem shadowed = cast;
+  for (Branch& branch : shadowed.branches) {
+    branch.x_proj_shadow = branch.x_proj.detach().to(at::kBFloat16);
+    branch.dt_proj_shadow = branch.dt_proj.detach().to(at::kBFloat16);
+  }
+  const at::Tensor out = run(shadowed);
+  CHECK(out.scalar_type() == at::kBFloat16);
+  CHECK(same_bits(out, run(cast)));
+  loss_of(out).backward();
+  CHECK(shadowed.branches[1].x_proj.grad().scalar_type() == at::kFloat);
+  CHECK(shadowed.branches[1].dt_proj.grad().scalar_type() == at::kFloat);
+  shadowed.branches[1].x_proj_shadow = shadowed.branches[1].x_proj_shadow * 2;
+  CHECK_FALSE(same_bits(run(shadowed), out));
+}
+
+TEST_CASE("the core gives the same bits on one thread, on two, and again") {
+  for (const Mode mode : {Mode::kV1, Mode::kV2}) {
+    CAPTURE(static_cast<int>(mode));
+    const Problem problem = make_problem(mode, 64);
+    CHECK(is_reproducible([&problem] {
+      Problem leaves = with_leaves(problem, leaf);
+      const at::Tensor out = run(leaves);
+      loss_of(out).backward();
+      std::vector<at::Tensor> all = gradients_of(leaves);
+      all.push_back(out);
+      return all;
+    }));
+  }
+}
+
+std::string error_of(void (*spoil)(Problem&)) {
+  Problem problem = make_problem(Mode::kV2, 6);
+  spoil(problem);
+  return error_text([&problem] { run(problem); });
+}
+
+TEST_CASE("bidirectional_mamba names what is wrong with xz") {
+  const std::string wanted =
+      "bidirectional_mamba: xz must be a contiguous, non-empty (batch, seqlen, 2 d_inner), got ";
+  CHECK(contains(error_of([](Problem& p) { p.xz = p.xz[0]; }), wanted + "[6, 24]"));
+  CHECK(contains(error_of([](Problem& p) { p.xz = p.xz.narrow(2, 0, 23); }), wanted));
+  CHECK(contains(error_of([](Problem& p) { p.xz = p.xz.narrow(1, 0, 0); }), wanted));
+  CHECK(contains(error_of([](Problem& p) { p.xz = p.xz.transpose(0, 1); }), wanted));
+  CHECK(contains(
+      error_of([](Problem& p) {
+        p.xz = at::zeros({2, 6, 30}).narrow(2, 3, 24);
+      }),
+      wanted));
+  CHECK(contains(
+      error_of([](Problem& p) { p.xz = p.xz.to(at::kDouble); }),
+      "expected float, bfloat16 or half, got Double"));
+}
+
+TEST_CASE("bidirectional_mamba names what is wrong with the branches") {
+  CHECK(contains(error_of([](Problem& p) { p.branches.clear(); }), "one or two branches"));
+  CHECK(contains(error_of([](Problem& p) { p.branches.push_back(p.branches[0]); }), "got 3"));
+  CHECK(contains(
+      error_of([](Problem& p) { p.branches[0].shares_projections = true; }),
+      "the first with projections of its own"));
+  CHECK(contains(
+      error_of([](Problem& p) {
+        p.branches[0].conv_weight = at::zeros({11, 1, 4});
+      }),
+      "bidirectional_mamba: conv weight must be [12, 1, 4], got [11, 1, 4]"));
+  CHECK(contains(
+      error_of([](Problem& p) { p.branches[1].conv_bias = at::zeros({5}); }),
+      "bidirectional_mamba: conv bias must be [12], got [5]"));
+  CHECK(contains(
+      error_of([](Problem& p) {
+        p.branches[1].x_proj = at::zeros({14, 12});
+      }),
+      "bidirectional_mamba: x_proj must be [13, 12], got [14, 12]"));
+  CHECK(contains(
+      error_of([](Problem& p) {
+        p.branches[1].dt_proj = at::zeros({3, 12}).t();
+      }),
+      "bidirectional_mamba: dt_proj must have channel stride 1"));
+  CHECK(contains(
+      error_of([](Problem& p) { p.branches[0].dt_bias = at::zeros({1}); }),
+      "bidirectional_mamba: dt_bias must be [12], got [1]"));
+  CHECK(contains(
+      error_of([](Problem& p) {
+        p.branches[1].A = at::zeros({12, 6});
+      }),
+      "bidirectional_mamba: A must be [12, 5], got [12, 6]"));
+  CHECK(contains(
+      error_of([](Problem& p) { p.branches[0].D = p.branches[0].D.to(at::kHalf); }),
+      "bidirectional_mamba: D must be Float, got Half"));
+  CHECK(contains(
+      error_of([](Problem& p) {
+        p.branches[0].x_proj_shadow = at::zeros({12, 13});
+      }),
+      "bidirectional_mamba: the shadow of x_proj must be [13, 12], got [12, 13]"));
+}
+
+}  // namespace
+}  // namespace vim::ops

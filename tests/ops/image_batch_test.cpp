@@ -1,0 +1,99 @@
+// The arithmetic itself is tested in tests/kernels; here: what the op adds to the kernel.
+#include "src/ops/image_batch.h"
+
+#include <ATen/ATen.h>
+
+#include "tests/ops/op_checks.h"
+#include "tests/support/catch.h"
+
+namespace vim::ops {
+namespace {
+
+constexpr double kFloat = 1e-6;  // four float operations per value
+
+at::Tensor make_images(int64_t batch = 3) {
+  return at::arange(batch * 5 * 7 * 3).mul(37).remainder(256).to(at::kByte).view({batch, 5, 7, 3});
+}
+
+at::Tensor normalised(const at::Tensor& images, const ImageBatchOptions& options) {
+  const auto row = [](const std::array<double, 3>& values) {
+    return at::tensor(at::ArrayRef<double>(values), at::kDouble);
+  };
+  const at::Tensor scaled = (images.to(at::kDouble) / 255 - row(options.mean)) / row(options.std);
+  return scaled.permute({0, 3, 1, 2});
+}
+
+std::string error_of(const at::Tensor& images, const std::vector<kernels::SampleMix>& mix) {
+  return error_text([&] { image_batch(images, mix, {}); });
+}
+
+TEST_CASE("image_batch normalises and turns channels first, with the options' mean and std") {
+  ImageBatchOptions options;
+  options.mean = {0.1, 0.2, 0.3};
+  options.std = {0.5, 0.25, 2.0};
+  const at::Tensor out = image_batch(make_images(), {}, options);
+  CHECK(out.sizes() == at::IntArrayRef({3, 3, 5, 7}));
+  CHECK(relative_error(out, normalised(make_images(), options)) < kFloat);
+}
+
+TEST_CASE("image_batch in bfloat16 is the rounded float batch") {
+  ImageBatchOptions options;
+  const at::Tensor wanted = image_batch(make_images(), {}, options).to(at::kBFloat16);
+  options.dtype = at::kBFloat16;
+  CHECK(same_bits(image_batch(make_images(), {}, options), wanted));
+}
+
+TEST_CASE("an unmixed entry leaves its image alone and a box brings the partner's pixels") {
+  kernels::SampleMix boxed;
+  boxed.partner = 2;
+  boxed.y0 = 1;
+  boxed.y1 = 4;
+  boxed.x0 = 2;
+  boxed.x1 = 5;
+  std::vector<kernels::SampleMix> mix(3);
+  mix[0] = boxed;
+  const at::Tensor plain = image_batch(make_images(), {}, {});
+  const at::Tensor mixed = image_batch(make_images(), mix, {});
+  at::Tensor wanted = plain.clone();
+  wanted[0].narrow(1, 1, 3).narrow(2, 2, 3).copy_(plain[2].narrow(1, 1, 3).narrow(2, 2, 3));
+  CHECK(same_bits(mixed, wanted));
+}
+
+TEST_CASE("image_batch gives the same bits on one thread, on two, and again") {
+  CHECK(is_reproducible([] {
+    std::vector<kernels::SampleMix> mix(8, {3, 0.3F});
+    return std::vector<at::Tensor>{image_batch(make_images(8), mix, {})};
+  }));
+}
+
+TEST_CASE("image_batch refuses images of the wrong layout or kind") {
+  const std::string wanted =
+      "image_batch: images must be a contiguous uint8 (batch, height, width, 3), got ";
+  const at::Tensor images = make_images();
+  CHECK(contains(error_of(images[0], {}), wanted + "[5, 7, 3]"));
+  CHECK(contains(error_of(images.permute({0, 3, 1, 2}), {}), wanted + "[3, 3, 5, 7]"));
+  CHECK(contains(error_of(images.to(at::kFloat), {}), wanted));
+  CHECK(contains(error_of(images.narrow(2, 0, 6), {}), wanted + "[3, 5, 6, 3]"));
+  CHECK(contains(
+      error_text([&images] {
+        ImageBatchOptions options;
+        options.dtype = at::kDouble;
+        image_batch(images, {}, options);
+      }),
+      "expected float, bfloat16 or half, got Double"));
+}
+
+TEST_CASE("image_batch refuses a mix that does not fit the batch") {
+  CHECK(contains(
+      error_of(make_images(), std::vector<kernels::SampleMix>(2)),
+      "image_batch: mix must have one entry per image = 3, got 2"));
+  std::vector<kernels::SampleMix> mix(3);
+  mix[1].partner = 3;
+  CHECK(contains(
+      error_of(make_images(), mix), "image_batch: partner must lie in the batch of 3, got 3"));
+  mix[1].partner = -1;
+  CHECK(contains(error_of(make_images(), mix), "got -1"));
+}
+
+}  // namespace
+}  // namespace vim::ops
