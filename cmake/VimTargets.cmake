@@ -42,4 +42,6 @@ function(vim_add_test name)
     string(APPEND test .sanitized)
   endif()
   add_test(NAME ${test} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  # Tests share the cores with one another; waiting threads must not spin.
+  set_tests_properties(${test} PROPERTIES ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()

@@ -67,6 +67,9 @@ Pool pool_from(const std::string& type) {
 }
 
 void set_img_size(Target& target, const Json& value) {
+  if (value.is_array() && value.size() != 2) {
+    throw Error("img_size: expected one number or a pair, got " + value.dump());
+  }
   target.options.img_size =
       value.is_array() ? value.get<std::array<int64_t, 2>>()
                        : std::array<int64_t, 2>{value.get<int64_t>(), value.get<int64_t>()};

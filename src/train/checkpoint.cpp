@@ -3,12 +3,7 @@
 #include "src/train/checkpoint.h"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <torch/nn/module.h>
-
-#include <cstring>
-#include <map>
 
 #include "src/core/error.h"
 #include "src/weights/checkpoint_file.h"
@@ -20,23 +15,6 @@ using optim::StoreBuffer;
 
 constexpr const char* kStateKey = "state";
 constexpr const char* kConfigKey = "config";
-
-weights::TensorType stored_type(at::ScalarType type) {
-  switch (type) {
-    case at::kFloat:
-      return weights::TensorType::kF32;
-    case at::kDouble:
-      return weights::TensorType::kF64;
-    case at::kBFloat16:
-      return weights::TensorType::kBF16;
-    case at::kLong:
-      return weights::TensorType::kI64;
-    case at::kBool:
-      return weights::TensorType::kBool;
-    default:
-      TORCH_CHECK(false, "checkpoint: tensors of type ", type, " are not stored");
-  }
-}
 
 void add_parameters(
     NamedTensors& tensors,
@@ -54,43 +32,6 @@ void add_buffers(NamedTensors& tensors, const std::string& prefix, torch::nn::Mo
   for (const auto& item : model.named_buffers(/*recurse=*/true)) {
     tensors.emplace_back(prefix + item.key(), item.value());
   }
-}
-
-std::string describe(weights::TensorType type, const std::vector<int64_t>& shape) {
-  return fmt::format("{} [{}]", weights::type_name(type), fmt::join(shape, ", "));
-}
-
-// One line per key that does not fit.
-std::vector<std::string> find_mismatches(
-    const weights::SafetensorsFile& file, const NamedTensors& wanted) {
-  std::vector<std::string> lines;
-  std::map<std::string, const at::Tensor*> by_name;
-  for (const auto& [name, tensor] : wanted) {
-    by_name[name] = &tensor;
-    const weights::TensorInfo* info = file.find(name);
-    const weights::TensorType type = stored_type(tensor.scalar_type());
-    if (info == nullptr) {
-      lines.push_back("missing: " + name);
-    } else if (info->type != type || info->shape != tensor.sizes().vec()) {
-      lines.push_back(fmt::format(
-          "misshapen: {} is {} in the file, {} in the model",
-          name,
-          describe(info->type, info->shape),
-          describe(type, tensor.sizes().vec())));
-    }
-  }
-  for (const weights::TensorInfo& info : file.tensors()) {
-    if (by_name.find(info.name) == by_name.end()) {
-      lines.push_back("unexpected: " + info.name);
-    }
-  }
-  return lines;
-}
-
-void copy_bytes_into(const at::Tensor& target, std::span<const std::byte> bytes) {
-  const at::Tensor host = at::empty(target.sizes(), target.options().device(at::kCPU));
-  std::memcpy(host.mutable_data_ptr(), bytes.data(), bytes.size());
-  target.copy_(host);
 }
 
 }  // namespace
@@ -145,19 +86,7 @@ TrainState restore_checkpoint(
     throw Error(file.name() + ": holds no training state; resume from a file that vim_train wrote");
   }
   TrainState state = train_state_from_json(state_text->second, file.name());
-  const NamedTensors tensors = checkpoint_tensors(model, store);
-  const std::vector<std::string> mismatches = find_mismatches(file, tensors);
-  if (!mismatches.empty()) {
-    throw Error(fmt::format(
-        "{}: does not fit the configured model ({} tensors); resume with the configuration it was "
-        "made with\n  {}",
-        file.name(),
-        mismatches.size(),
-        fmt::join(mismatches, "\n  ")));
-  }
-  for (const auto& [name, tensor] : tensors) {
-    copy_bytes_into(tensor, file.data(*file.find(name)));
-  }
+  copy_stored(file, checkpoint_tensors(model, store), /*prefix=*/"");
   store.refresh_shadow();
   return state;
 }

@@ -7,10 +7,10 @@
 #include <filesystem>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "src/optim/parameter_store.h"
+#include "src/train/stored_tensors.h"
 #include "src/train/train_state.h"
 #include "src/weights/safetensors.h"
 
@@ -22,8 +22,6 @@ namespace vim::train {
 
 /// A run's tensors by checkpoint name: views of the store and of the model's buffers, so that
 /// reading them saves and writing them restores. Also holds `optim.step`, the updates applied.
-using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
-
 NamedTensors checkpoint_tensors(torch::nn::Module& model, const optim::ParameterStore& store);
 
 /// A copy on the host of everything that goes into a file: the run may go on while it is written.

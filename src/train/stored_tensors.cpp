@@ -67,8 +67,10 @@ void copy_stored(
   const auto lines = find_mismatches(file, wanted, prefix);
   if (!lines.empty()) {
     throw Error(fmt::format(
-        "{}: its tensors are not this model's; use the configuration it was made with\n  {}",
+        "{}: does not fit the configured model ({} tensors); use the configuration it was made "
+        "with\n  {}",
         file.name(),
+        lines.size(),
         fmt::join(lines, "\n  ")));
   }
   const at::NoGradGuard no_grad;

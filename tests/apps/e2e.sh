@@ -7,9 +7,14 @@ BIN=$(realpath "$1")
 SOURCE=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
 CONFIG=$SOURCE/tiny.yaml
 TRAIN=("$BIN/vim_train" --config "$CONFIG")
+if [ -n "$(ls -A "$2" 2>/dev/null)" ] && ! [ -e "$2/.e2e" ]; then
+  printf 'error: %s: is not empty; give another work folder\n' "$2" >&2
+  exit 2
+fi
 rm -rf "$2"
 mkdir -p "$2"
 cd "$2"
+touch .e2e # this folder may be emptied again
 export TRAIN OMP_NUM_THREADS=1
 
 # fail TEXT: ends the test, showing what the last command printed.
@@ -85,9 +90,9 @@ stop() {
   wait "$RUN" 2>/dev/null || CODE=$?
 }
 
-# interrupt SIGNAL DIR COMMAND...: resumes the run in DIR and sends the signal as soon as the command
-# succeeds; CODE is its exit status. If the run was done before the signal came, DIR is put back as
-# it was for another try.
+# interrupt SIGNAL DIR COMMAND...: resumes the run in DIR and sends the signal as soon as the
+# command succeeds; CODE is its exit status. If the run was done before the signal came, DIR is put
+# back as it was for another try.
 interrupt() {
   local signal=$1 dir=$2
   shift 2

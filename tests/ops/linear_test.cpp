@@ -62,7 +62,8 @@ TEST_CASE("linear takes a strided input and an expanded gradient") {
   const at::Tensor out = linear(wide.narrow(2, 3, 19), problem.weight, {}, {});
   CHECK(same_bits(out, linear(narrow, problem.weight, {}, {})));
   out.sum().backward();
-  const at::Tensor wanted = wide.narrow(2, 3, 19).to(at::kDouble).sum({0, 1}).expand({7, 19});
+  const at::Tensor wanted =
+      wide.narrow(2, 3, 19).to(at::kDouble).sum(at::IntArrayRef({0, 1})).expand({7, 19});
   CHECK(relative_error(problem.weight.grad(), wanted) < kFloat);
 }
 
