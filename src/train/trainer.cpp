@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "src/core/error.h"
 #include "src/data/sampler.h"
@@ -129,7 +130,9 @@ void Trainer::log_step(const StepResult& result, double lr) {
 void Trainer::log_interval(const StepResult& result, double lr) {
   const double wait_seconds = loader_->stats().wait_seconds;
   const Speed speed = meter_.measure(wait_seconds);
-  const double loss = state_.interval_loss.mean();
+  const bool is_skipped = state_.interval_loss.weight == 0.0;  // every step since the last line
+  const double loss =
+      is_skipped ? std::numeric_limits<double>::quiet_NaN() : state_.interval_loss.mean();
   folder_.append_step(
       {state_.step,
        state_.epoch,

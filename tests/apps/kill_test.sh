@@ -18,7 +18,7 @@ die_within_save() {
   before=$(newest_checkpoint killed)
   (
     ulimit -c 0 -f 64
-    exec "${TRAIN[@]}" --output killed --resume auto
+    "${TRAIN[@]}" --output killed --resume auto
   ) >out 2>err || code=$?
   expect_equal "$code" 153 "from a run over its limit on file sizes (SIGXFSZ)"
   expect_equal "$(find killed/checkpoints -name '*.unfinished' | wc -l)" 1 "unfinished files"

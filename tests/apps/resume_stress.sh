@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Shows that resuming is exact: a run of some minutes with mixup, cutmix, drop-path, averaged
 # weights, accumulation and two workers, killed with SIGKILL at five points (within epochs, saves
-# and an evaluation) and resumed after each, against the same run left alone. Prints the checksums of
-# both final checkpoints and PASS or FAIL.
+# and an evaluation) and resumed after each, against the same run left alone. Prints the checksums
+# of both final checkpoints and PASS or FAIL.
 #
 #   tests/apps/resume_stress.sh BIN_DIR WORK_DIR [EPOCHS]
 # shellcheck source-path=SCRIPTDIR source=e2e.sh
 source "$(dirname "${BASH_SOURCE[0]}")/e2e.sh"
 
-EPOCHS=${3:-40}
+EPOCHS=${3:-130}
 STEPS_PER_EPOCH=62 # 1000 images in batches of 16
 STEPS=$((EPOCHS * STEPS_PER_EPOCH))
 TRAIN+=(
@@ -67,6 +67,7 @@ sum_of() { sha256sum <"$(newest_checkpoint "$1")" | cut -d ' ' -f 1; }
 
 expect_exit 0 "$BIN/vim_data" make-shapes images --train-per-class 100 --test-per-class 20
 say "$STEPS steps in $EPOCHS epochs"
+if ((EPOCHS < 8)); then fail "EPOCHS must be at least 8, so that no two points coincide"; fi
 SECONDS=0
 expect_exit 0 "${TRAIN[@]}" --output whole
 say "left alone: $SECONDS s"

@@ -170,6 +170,19 @@ TEST_CASE("uniform_int handles one value and the whole range") {
   CHECK(std::abs(negative - kDraws) < kStandardErrors * std::sqrt(2 * kDraws * 0.25));
 }
 
+TEST_CASE("uniform_int is unbiased where the range does not divide the 64-bit draws") {
+  // Of three equal parts, plain division with remainder would reach the first half of the time.
+  constexpr int64_t kPart = int64_t{1} << 62;
+  constexpr int64_t kLowest = std::numeric_limits<int64_t>::min();
+  Random random({20, RandomStream::kMix});
+  int in_first = 0;
+  for (int i = 0; i < kDraws; ++i) {
+    in_first += random.uniform_int(kLowest, kPart - 1) < kLowest + kPart;
+  }
+  const double spread = std::sqrt(kDraws * (1.0 / 3) * (2.0 / 3));
+  CHECK(std::abs(in_first - kDraws / 3.0) < kStandardErrors * spread);
+}
+
 TEST_CASE("uniform_int takes the high word first") {
   const RandomKey key{15, RandomStream::kMix};
   const auto words = first_words(key, 2);

@@ -57,10 +57,11 @@ TEST_CASE("linear and its gradients equal the double product for any leading siz
 
 TEST_CASE("linear takes a strided input and an expanded gradient") {
   const at::Tensor wide = random_tensor({2, 5, 25}, 5);
-  const at::Tensor narrow = leaf(wide.narrow(2, 3, 19));
+  const at::Tensor narrow = wide.narrow(2, 3, 19).contiguous();
   const Problem problem = with_leaves(make_problem({1}, false), leaf);
   const at::Tensor out = linear(wide.narrow(2, 3, 19), problem.weight, {}, {});
-  CHECK(same_bits(out, linear(narrow, problem.weight, {}, {})));
+  // The product may sum in another order over strided rows.
+  CHECK(relative_error(out, linear(narrow, problem.weight, {}, {})) < kFloat);
   out.sum().backward();
   const at::Tensor wanted =
       wide.narrow(2, 3, 19).to(at::kDouble).sum(at::IntArrayRef({0, 1})).expand({7, 19});
@@ -103,9 +104,9 @@ TEST_CASE("linear in bfloat16 uses the shadow, and its weight gradient is float"
 }
 
 TEST_CASE("weight gradients of 16-bit products are summed in float") {
-  // In bfloat16 a sum of ones stops growing at 256.
-  const at::Tensor ones = at::ones({1000, 1}, at::kBFloat16);
-  CHECK(weight_gradient(ones, ones).item<float>() == 1000.0F);
+  // 1001 has ten significant bits, bfloat16 keeps eight.
+  const at::Tensor ones = at::ones({1001, 1}, at::kBFloat16);
+  CHECK(weight_gradient(ones, ones).item<float>() == 1001.0F);
 }
 
 TEST_CASE("a shadow in another dtype than the input's is not used") {
