@@ -1,7 +1,6 @@
 // vim_eval: accuracy and loss of a checkpoint's weights on the evaluation images.
 #include <fmt/format.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "apps/app_main.h"

@@ -7,6 +7,7 @@
 
 #include "src/train/mix.h"
 #include "tests/golden_runner/cases.h"
+#include "tests/support/mix_pixels.h"
 
 namespace vim::golden {
 namespace {
@@ -28,20 +29,6 @@ train::GroupMix mix_of(const nlohmann::json& settings, const at::Tensor& images)
       {images.size(2), images.size(3)});
 }
 
-at::Tensor mix_pixels(const at::Tensor& images, const std::vector<kernels::SampleMix>& samples) {
-  at::Tensor out = images.clone();
-  for (int64_t i = 0; i < images.size(0); ++i) {
-    const kernels::SampleMix& mix = samples[static_cast<size_t>(i)];
-    const at::Tensor partner = images[mix.partner];
-    out[i].mul_(mix.mix_lambda).add_(partner * (1.0F - mix.mix_lambda));
-    const auto box = [&mix](const at::Tensor& image) {
-      return image.slice(1, mix.y0, mix.y1).slice(2, mix.x0, mix.x1);
-    };
-    box(out[i]).copy_(box(partner));
-  }
-  return out;
-}
-
 }  // namespace
 
 Checks run_mixup(const std::filesystem::path& path) {
@@ -60,7 +47,7 @@ Checks run_mixup(const std::filesystem::path& path) {
     const at::Tensor targets = train::mixed_targets(labels, {mix}, {num_classes, smoothing});
     checks.push_back(
         {name + " out",
-         relative_error(mix_pixels(images, samples), golden.at(name + "/out")),
+         relative_error(test::mix_pixels(images, samples), golden.at(name + "/out")),
          kTolerance});
     checks.push_back(
         {name + " targets", relative_error(targets, golden.at(name + "/targets")), kTolerance});

@@ -9,6 +9,7 @@
 #include "src/core/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/golden_file.h"
+#include "tests/support/mix_pixels.h"
 
 namespace vim::train {
 namespace {
@@ -40,21 +41,6 @@ struct GoldenMix {
   }
 };
 
-// What kernels/image_batch.h says a SampleMix means, one image at a time.
-at::Tensor mix_images(const at::Tensor& images, const std::vector<kernels::SampleMix>& samples) {
-  at::Tensor out = images.clone();
-  for (int64_t i = 0; i < images.size(0); ++i) {
-    const kernels::SampleMix& mix = samples[static_cast<size_t>(i)];
-    const at::Tensor partner = images[mix.partner];
-    out[i].mul_(mix.mix_lambda).add_(partner * (1.0F - mix.mix_lambda));
-    const auto box = [&mix](const at::Tensor& image) {
-      return image.slice(1, mix.y0, mix.y1).slice(2, mix.x0, mix.x1);
-    };
-    box(out[i]).copy_(box(partner));
-  }
-  return out;
-}
-
 }  // namespace
 
 TEST_CASE("mixed images and targets equal the reference") {
@@ -63,7 +49,7 @@ TEST_CASE("mixed images and targets equal the reference") {
   for (const auto& [name, settings] : golden.cases.items()) {
     INFO(name);
     const GroupMix mix = golden.mix(settings);
-    const at::Tensor images = mix_images(golden.input, mix_samples({mix}, 4));
+    const at::Tensor images = test::mix_pixels(golden.input, mix_samples({mix}, 4));
     CHECK(test::relative_error(images, test::read_tensor(golden.file, name + "/out")) < kTolerance);
     const at::Tensor targets =
         mixed_targets(golden.labels(), {mix}, {golden.num_classes, settings["smoothing"]});
