@@ -12,6 +12,7 @@
 #include <exception>
 #include <filesystem>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ bool passes(const Check& check) { return check.error <= check.tolerance; }
 
 // The comparison closest to its limit, or farthest beyond it.
 const Check& worst(const Checks& checks) {
+  if (checks.empty()) {
+    throw std::runtime_error("nothing in the file was compared");
+  }
   const auto strain = [](const Check& check) {
     return check.tolerance > 0 ? check.error / check.tolerance : (check.error > 0 ? 1e300 : 0.0);
   };

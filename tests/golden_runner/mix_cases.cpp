@@ -3,6 +3,8 @@
 // in tests/kernels.
 #include <ATen/ATen.h>
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "src/train/mix.h"
@@ -13,6 +15,7 @@ namespace vim::golden {
 namespace {
 
 constexpr double kTolerance = 1e-6;
+constexpr double kDouble = 1e-12;  // the share of a box is computed in double
 
 train::GroupMix mix_of(const nlohmann::json& settings, const at::Tensor& images) {
   const double lambda = settings.at("lam").get<double>();
@@ -29,6 +32,16 @@ train::GroupMix mix_of(const nlohmann::json& settings, const at::Tensor& images)
       {images.size(2), images.size(3)});
 }
 
+// Where CutMix puts its box, and the weight that the box's area leaves to the labels.
+double box_error(const nlohmann::json& settings, const train::GroupMix& mix) {
+  const nlohmann::json& box = settings.at("box");
+  const bool is_placed = mix.y0 == box.at("y0") && mix.y1 == box.at("y1") &&
+                         mix.x0 == box.at("x0") && mix.x1 == box.at("x1") &&
+                         mix.pixel_lambda == 1.0;
+  const double error = std::abs(mix.target_lambda - settings.at("lam_after").get<double>());
+  return is_placed ? error : std::numeric_limits<double>::infinity();
+}
+
 }  // namespace
 
 Checks run_mixup(const std::filesystem::path& path) {
@@ -42,6 +55,9 @@ Checks run_mixup(const std::filesystem::path& path) {
   const auto cases = nlohmann::json::parse(golden.metadata.at("cases"));
   for (const auto& [name, settings] : cases.items()) {
     const train::GroupMix mix = mix_of(settings, images);
+    if (settings.at("kind") == "cutmix") {
+      checks.push_back({name + " box", box_error(settings, mix), kDouble});
+    }
     const auto samples = train::mix_samples({mix}, images.size(0));
     const double smoothing = settings.at("smoothing").get<double>();
     const at::Tensor targets = train::mixed_targets(labels, {mix}, {num_classes, smoothing});

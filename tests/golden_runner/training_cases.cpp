@@ -121,22 +121,24 @@ Checks run_lr_schedule(const std::filesystem::path& path) {
     options.warmup_epochs = recipe.at("warmup_epochs").get<double>();
     options.warmup_lr = recipe.at("warmup_lr").get<double>();
     options.min_lr = recipe.at("min_lr").get<double>();
-    const auto rate = [&](int64_t epoch) {
-      return optim::learning_rate(
-          options,
-          recipe.at("lr").get<double>(),
-          recipe.at("epochs").get<int64_t>(),
-          epoch * kStepsPerEpoch + kStepsPerEpoch - 1,
-          kStepsPerEpoch);
+    const auto check_epoch = [&](int64_t epoch, double expected) {
+      for (const int64_t step : {epoch * kStepsPerEpoch, (epoch + 1) * kStepsPerEpoch - 1}) {
+        const double rate = optim::learning_rate(
+            options,
+            recipe.at("lr").get<double>(),
+            recipe.at("epochs").get<int64_t>(),
+            step,
+            kStepsPerEpoch);
+        checks.push_back({name, relative(rate, expected), kDouble});
+      }
     };
     const auto expected = recipe.at("lr_of_epoch").get<std::vector<double>>();
     for (size_t epoch = 0; epoch < expected.size(); ++epoch) {
-      checks.push_back(
-          {name, relative(rate(static_cast<int64_t>(epoch)), expected[epoch]), kDouble});
+      check_epoch(static_cast<int64_t>(epoch), expected[epoch]);
     }
     options.lag = false;  // f(e), which a resumed official run uses in its first epoch
     for (const auto& [epoch, value] : recipe.at("resumed_first_epoch").items()) {
-      checks.push_back({name, relative(rate(std::stoll(epoch)), value.get<double>()), kDouble});
+      check_epoch(std::stoll(epoch), value.get<double>());
     }
   }
   return checks;

@@ -1,37 +1,12 @@
+// Sequences of averages are compared with the reference in the golden runner (ema).
 #include "src/optim/ema.h"
 
 #include <ATen/ATen.h>
 
-#include <nlohmann/json.hpp>
-
 #include "tests/optim/test_module.h"
 #include "tests/support/catch.h"
-#include "tests/support/golden_file.h"
 
 namespace vim::optim {
-namespace {
-
-at::Tensor to_tensor(const nlohmann::json& values) {
-  return at::tensor(values.get<std::vector<double>>(), at::kDouble).to(at::kFloat);
-}
-
-}  // namespace
-
-TEST_CASE("the average follows the reference sequences") {
-  const nlohmann::json golden = test::read_golden_json("ema.json");
-  REQUIRE(golden["cases"].size() > 0);
-  for (const auto& sequence : golden["cases"]) {
-    test::NamedParameters module({{"w", to_tensor(sequence["start"])}});
-    ParameterStore store(module, {});
-    store.enable_ema();
-    for (const auto& step : sequence["steps"]) {
-      store.view(StoreBuffer::kValue, "w").copy_(to_tensor(step["model"]));
-      update_ema(store, sequence["decay"], at::zeros({}));
-      const at::Tensor average = store.view(StoreBuffer::kEma, "w");
-      CHECK(test::relative_error(average, to_tensor(step["ema"])) < 1e-6);  // float arithmetic
-    }
-  }
-}
 
 TEST_CASE("a skipped step leaves the average as it was") {
   test::NamedParameters module({{"w", at::ones({7})}});

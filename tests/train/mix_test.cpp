@@ -1,80 +1,14 @@
+// Boxes, mixed pixels and targets are compared with timm's in the golden runner (mixup).
 #include "src/train/mix.h"
 
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
-#include <string>
 
 #include "src/core/error.h"
 #include "tests/support/catch.h"
-#include "tests/support/golden_file.h"
-#include "tests/support/mix_pixels.h"
 
 namespace vim::train {
-namespace {
-
-constexpr double kTolerance = 1e-6;  // golden/README.md: mixup in float
-
-struct GoldenMix {
-  weights::SafetensorsFile file =
-      weights::SafetensorsFile::open(test::golden_path("mixup.safetensors"));
-  nlohmann::json cases = nlohmann::json::parse(file.metadata().at("cases"));
-  at::Tensor input = test::read_tensor(file, "input");
-  int64_t num_classes = std::stoll(file.metadata().at("num_classes"));
-
-  std::vector<int64_t> labels() const {
-    const at::Tensor tensor = test::read_tensor(file, "labels");
-    const auto* values = tensor.const_data_ptr<int64_t>();
-    return {values, values + tensor.numel()};
-  }
-
-  GroupMix mix(const nlohmann::json& settings) const {
-    if (settings["kind"] == "mixup") {
-      GroupMix mix;
-      mix.pixel_lambda = settings["lam"];
-      mix.target_lambda = settings["lam"];
-      return mix;
-    }
-    const ImageSize size{input.size(2), input.size(3)};
-    return cutmix_around(settings["lam"], settings["centre_y"], settings["centre_x"], size);
-  }
-};
-
-}  // namespace
-
-TEST_CASE("mixed images and targets equal the reference") {
-  const GoldenMix golden;
-  REQUIRE(golden.cases.size() == 5);
-  for (const auto& [name, settings] : golden.cases.items()) {
-    INFO(name);
-    const GroupMix mix = golden.mix(settings);
-    const at::Tensor images = test::mix_pixels(golden.input, mix_samples({mix}, 4));
-    CHECK(test::relative_error(images, test::read_tensor(golden.file, name + "/out")) < kTolerance);
-    const at::Tensor targets =
-        mixed_targets(golden.labels(), {mix}, {golden.num_classes, settings["smoothing"]});
-    CHECK(
-        test::relative_error(targets, test::read_tensor(golden.file, name + "/targets")) <
-        kTolerance);
-  }
-}
-
-TEST_CASE("a CutMix box is cut off at the border and its area weighs the labels") {
-  const GoldenMix golden;
-  for (const auto& [name, settings] : golden.cases.items()) {
-    if (settings["kind"] != "cutmix") {
-      continue;
-    }
-    INFO(name);
-    const GroupMix mix = golden.mix(settings);
-    CHECK(mix.y0 == settings["box"]["y0"].get<int32_t>());
-    CHECK(mix.y1 == settings["box"]["y1"].get<int32_t>());
-    CHECK(mix.x0 == settings["box"]["x0"].get<int32_t>());
-    CHECK(mix.x1 == settings["box"]["x1"].get<int32_t>());
-    CHECK(mix.target_lambda == Approx(settings["lam_after"].get<double>()).epsilon(1e-12));
-    CHECK(mix.pixel_lambda == 1.0);
-  }
-}
 
 TEST_CASE("partners are mirrored within each group") {
   const auto samples = mix_samples(std::vector<GroupMix>(2), 3);
