@@ -1,15 +1,20 @@
-// A golden safetensors file as tensors, and how computed tensors are compared with it.
+// What the cases need beside the reading of golden files: one comparison, and the way between the
+// files' channel-first layout and the ops' channel-last one.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <filesystem>
-#include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "tests/support/golden_file.h"
+
 namespace vim::golden {
+
+using test::GoldenFile;
+using test::load_golden;
+using test::read_text;
+using test::relative_error;
 
 /// One comparison of a case.
 struct Check {
@@ -20,31 +25,8 @@ struct Check {
 
 using Checks = std::vector<Check>;
 
-/// All tensors and metadata of one file.
-struct GoldenFile {
-  std::map<std::string, at::Tensor> tensors;
-  std::map<std::string, std::string> metadata;
-
-  /// The tensor of that name. Throws vim::Error where the file has none.
-  const at::Tensor& at(const std::string& name) const;
-
-  /// The tensor of that name, or an undefined one.
-  at::Tensor get(const std::string& name) const;
-
-  /// Name and tensor of every entry under `prefix`, names without it.
-  std::map<std::string, at::Tensor> under(const std::string& prefix) const;
-};
-
-GoldenFile load_golden(const std::filesystem::path& path);
-
-/// The whole text of a file.
-std::string read_text(const std::filesystem::path& path);
-
-/// max|a - b| / max(max|b|, 1e-6), infinite for a different shape or a non-finite value.
-double relative_error(const at::Tensor& computed, const at::Tensor& expected);
-
-/// (batch, channels, seqlen) to contiguous (batch, seqlen, channels) and back: golden files are
-/// channel-first, the ops channel-last.
+/// (batch, channels, seqlen) to contiguous (batch, seqlen, channels) and back; an undefined tensor
+/// stays undefined.
 at::Tensor to_tokens(const at::Tensor& channel_first);
 at::Tensor from_tokens(const at::Tensor& tokens);
 

@@ -1,25 +1,35 @@
-// Reference values from tests/golden (or VIM_GOLDEN_DIR), for tests that use LibTorch.
+// Reference files as tensors, and the comparison that they were made for.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
-#include <nlohmann/json_fwd.hpp>
+#include <map>
 #include <string>
-
-#include "src/weights/safetensors.h"
 
 namespace vim::test {
 
-std::filesystem::path golden_path(const std::string& name);
+/// All tensors and metadata of one safetensors file.
+struct GoldenFile {
+  std::map<std::string, at::Tensor> tensors;
+  std::map<std::string, std::string> metadata;
 
-nlohmann::json read_golden_json(const std::string& name);
+  /// The tensor of that name. Throws vim::Error where the file has none.
+  const at::Tensor& at(const std::string& name) const;
 
-/// A float or int64 tensor of the file, copied.
-at::Tensor read_tensor(const weights::SafetensorsFile& file, const std::string& name);
+  /// The tensor of that name, or an undefined one.
+  at::Tensor get(const std::string& name) const;
 
-/// max |a - b| / max(max |b|, 1e-6): how the reference data want to be compared. Infinite on NaN or
-/// a shape mismatch.
-double relative_error(const at::Tensor& actual, const at::Tensor& expected);
+  /// Name and tensor of every entry under `prefix`, names without it.
+  std::map<std::string, at::Tensor> under(const std::string& prefix) const;
+};
+
+GoldenFile load_golden(const std::filesystem::path& path);
+
+/// The whole text of a file.
+std::string read_text(const std::filesystem::path& path);
+
+/// max|a - b| / max(max|b|, 1e-6), infinite for a different shape or a value that is not finite.
+double relative_error(const at::Tensor& computed, const at::Tensor& expected);
 
 }  // namespace vim::test

@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "src/models/vision_mamba.h"
-#include "src/weights/safetensors.h"
 #include "tests/support/catch.h"
 #include "tests/support/golden_file.h"
 #include "tests/support/temp_folder.h"
@@ -75,10 +74,10 @@ TEST_CASE("written logits, labels and names read back") {
   const test::ToyImages images(2);
   const auto result = evaluate(model, images, toy_options(4), {});
   write_logits(temp / "logits.safetensors", *result, images);
-  const auto file = weights::SafetensorsFile::open(temp / "logits.safetensors");
-  CHECK(at::equal(test::read_tensor(file, "logits"), result->logits));
-  CHECK(at::equal(test::read_tensor(file, "labels"), at::tensor(result->labels)));
-  CHECK(file.metadata().at("names") == R"(["toy image 0","toy image 1"])");
+  const test::GoldenFile file = test::load_golden(temp / "logits.safetensors");
+  CHECK(at::equal(file.at("logits"), result->logits));
+  CHECK(at::equal(file.at("labels"), at::tensor(result->labels)));
+  CHECK(file.metadata.at("names") == R"(["toy image 0","toy image 1"])");
 }
 
 }  // namespace vim::train
