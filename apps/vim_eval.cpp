@@ -89,9 +89,7 @@ int run(const Arguments& arguments) {
     throw Error("data.val_path: no evaluation images; pass --set data.val_path=FOLDER");
   }
   const auto dataset = data::open_dataset(config.data.format, path, /*train=*/false);
-  if (config.data.num_classes == 0) {
-    config.model.num_classes = static_cast<int64_t>(dataset->class_names().size());
-  }
+  config::fill_num_classes(config, dataset->num_classes());
   models::VisionMamba model(config.model);
   const std::string which = train::load_weights(*model, file, arguments.which);
   const auto options = evaluator_options(config, !arguments.dump_logits.empty());

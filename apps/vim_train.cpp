@@ -43,16 +43,11 @@ models::VisionMamba make_model(const config::RunConfig& config) {
   return model;
 }
 
-void set_num_classes(config::RunConfig& config, const data::Dataset& train_set) {
-  config.data.num_classes = static_cast<int64_t>(train_set.class_names().size());
-  config.model.num_classes = config.data.num_classes;
-}
-
 // The head's size may depend on images that are not there yet.
 void count_classes(config::RunConfig& config) {
   if (std::filesystem::exists(config.data.path)) {
-    set_num_classes(
-        config, *data::open_dataset(config.data.format, config.data.path, /*train=*/true));
+    const auto set = data::open_dataset(config.data.format, config.data.path, /*train=*/true);
+    config::fill_num_classes(config, set->num_classes());
     return;
   }
   spdlog::warn(
@@ -79,9 +74,7 @@ int train_model(const Arguments& arguments, config::RunConfig config) {
   if (!config.data.val_path.empty()) {
     val_set = data::open_dataset(config.data.format, config.data.val_path, /*train=*/false);
   }
-  if (config.data.num_classes == 0) {
-    set_num_classes(config, *train_set);
-  }
+  config::fill_num_classes(config, train_set->num_classes());
   train::TrainerOptions options;
   options.step = {config.train, config.optim, config.ema, config.augment};
   options.schedule = config.schedule;

@@ -177,6 +177,13 @@ RunConfig parse_config(
   return assigner.take();
 }
 
+void fill_num_classes(RunConfig& config, int64_t num_found) {
+  if (config.data.num_classes == 0) {
+    config.data.num_classes = num_found;
+    config.model.num_classes = num_found;
+  }
+}
+
 std::string to_yaml(const RunConfig& config) {
   RunConfig copy = config;  // fields read through mutable access
   std::string text;

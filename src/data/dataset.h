@@ -21,6 +21,8 @@ class Dataset {
   /// Names by class number.
   virtual const std::vector<std::string>& class_names() const = 0;
 
+  int64_t num_classes() const;
+
   /// Class number of image `index`, 0 <= index < size().
   virtual int64_t label(int64_t index) const = 0;
 

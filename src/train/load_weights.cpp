@@ -4,6 +4,7 @@
 #include <torch/nn/module.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "src/core/error.h"
 #include "src/train/stored_tensors.h"
@@ -34,7 +35,7 @@ std::string choose_set(const weights::SafetensorsFile& file, const std::string& 
 
 weights::SafetensorsFile open_weights(const std::filesystem::path& path) {
   auto file = weights::SafetensorsFile::open(path);
-  return weights::is_checkpoint(file) ? weights::read_checkpoint(path) : file;
+  return weights::is_checkpoint(file) ? weights::verify_checkpoint(std::move(file)) : file;
 }
 
 std::string load_weights(

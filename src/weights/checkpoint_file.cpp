@@ -86,26 +86,6 @@ void verify_tensors(const SafetensorsFile& file) {
   }
 }
 
-SafetensorsFile verified(SafetensorsFile file) {
-  if (!is_checkpoint(file)) {
-    throw Error(
-        file.name() +
-        ": not a Vision Mamba checkpoint (no \"format\" in its metadata); give a file "
-        "written by vim_train, or convert it with vim_convert");
-  }
-  verify_header(file);
-  const std::string& format = file.metadata().at(std::string(kFormatKey));
-  if (format != kCheckpointFormat) {
-    throw Error(fmt::format(
-        "{}: its format is \"{}\", this program reads \"{}\"; use the version that wrote it",
-        file.name(),
-        printable(format),
-        kCheckpointFormat));
-  }
-  verify_tensors(file);
-  return file;
-}
-
 }  // namespace
 
 void write_checkpoint(
@@ -129,12 +109,32 @@ void write_checkpoint(
   write_encoded(path, header, sorted);
 }
 
+SafetensorsFile verify_checkpoint(SafetensorsFile file) {
+  if (!is_checkpoint(file)) {
+    throw Error(
+        file.name() +
+        ": not a Vision Mamba checkpoint (no \"format\" in its metadata); give a file "
+        "written by vim_train, or convert it with vim_convert");
+  }
+  verify_header(file);
+  const std::string& format = file.metadata().at(std::string(kFormatKey));
+  if (format != kCheckpointFormat) {
+    throw Error(fmt::format(
+        "{}: its format is \"{}\", this program reads \"{}\"; use the version that wrote it",
+        file.name(),
+        printable(format),
+        kCheckpointFormat));
+  }
+  verify_tensors(file);
+  return file;
+}
+
 SafetensorsFile read_checkpoint(const std::filesystem::path& path) {
-  return verified(SafetensorsFile::open(path));
+  return verify_checkpoint(SafetensorsFile::open(path));
 }
 
 SafetensorsFile parse_checkpoint(std::span<const std::byte> bytes, std::string_view name) {
-  return verified(SafetensorsFile::parse(bytes, name));
+  return verify_checkpoint(SafetensorsFile::parse(bytes, name));
 }
 
 bool is_checkpoint(const SafetensorsFile& file) {

@@ -26,8 +26,11 @@ void write_checkpoint(
     const std::vector<TensorToWrite>& tensors,
     const std::map<std::string, std::string>& metadata);
 
-/// Opens a checkpoint and verifies its format and every checksum, which reads the file once. Throws
+/// Returns the file after verifying its format and every checksum, which reads it once. Throws
 /// vim::Error naming the file, and the tensor if its data are damaged.
+SafetensorsFile verify_checkpoint(SafetensorsFile file);
+
+/// Opens a checkpoint and verifies it.
 SafetensorsFile read_checkpoint(const std::filesystem::path& path);
 
 /// The same for bytes in memory, which the caller keeps alive.

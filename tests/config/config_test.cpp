@@ -117,6 +117,17 @@ TEST_CASE("words stand for zero and for absence") {
   CHECK(config.checkpoint.interval_steps == 0);
 }
 
+TEST_CASE("the number of classes found is taken where the file leaves it open, and only there") {
+  RunConfig open = parse("data: {num_classes: auto}\n");
+  fill_num_classes(open, 7);
+  CHECK(open.data.num_classes == 7);
+  CHECK(open.model.num_classes == 7);
+  RunConfig fixed = parse("data: {num_classes: 12}\n");
+  fill_num_classes(fixed, 7);
+  CHECK(fixed.data.num_classes == 12);
+  CHECK(fixed.model.num_classes == 12);
+}
+
 TEST_CASE("every shipped configuration is valid and survives printing and reading") {
   const std::vector<std::filesystem::path> paths = shipped_configs();
   REQUIRE(paths.size() >= 8);
