@@ -3,6 +3,8 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
+
 namespace vim::train {
 
 int64_t count_top_k(const at::Tensor& logits, const at::Tensor& labels, int64_t k) {
@@ -26,6 +28,8 @@ void RunningMean::add(double value, double value_weight) {
   weight += value_weight;
 }
 
-double RunningMean::mean() const { return weight == 0 ? 0.0 : sum / weight; }
+double RunningMean::mean() const {
+  return weight == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / weight;
+}
 
 }  // namespace vim::train

@@ -17,7 +17,7 @@ struct RunningMean {
   double weight = 0.0;
 
   void add(double value, double value_weight = 1.0);
-  double mean() const;  // 0 while empty
+  double mean() const;  // NaN while empty
 
   bool operator==(const RunningMean&) const = default;
 };

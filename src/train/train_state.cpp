@@ -17,10 +17,17 @@ void to_json(nlohmann::json& value, const EvalMetrics& metrics) {
   value = {{"loss", metrics.loss}, {"acc1", metrics.acc1}, {"acc5", metrics.acc5}};
 }
 
-// JSON has no NaN: null stands for the loss of a model that has diverged.
+namespace {
+
+// JSON has no NaN: the library writes null for it.
+double number_or_nan(const nlohmann::json& value) {
+  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
+
+}  // namespace
+
 void from_json(const nlohmann::json& value, EvalMetrics& metrics) {
-  const nlohmann::json& loss = value.at("loss");
-  metrics.loss = loss.is_null() ? std::numeric_limits<double>::quiet_NaN() : loss.get<double>();
+  metrics.loss = number_or_nan(value.at("loss"));
   value.at("acc1").get_to(metrics.acc1);
   value.at("acc5").get_to(metrics.acc5);
 }
@@ -51,7 +58,7 @@ EpochRecord record_from_json(const nlohmann::json& value) {
   EpochRecord record;
   value.at("epoch").get_to(record.epoch);
   value.at("train_lr").get_to(record.train_lr);
-  value.at("train_loss").get_to(record.train_loss);
+  record.train_loss = number_or_nan(value.at("train_loss"));
   record.test = optional_from_json(value.at("test"));
   record.ema_test = optional_from_json(value.at("ema_test"));
   value.at("n_parameters").get_to(record.n_parameters);

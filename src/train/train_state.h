@@ -1,4 +1,4 @@
-// Where a run stands: everything a checkpoint holds beside tensors. Free of LibTorch.
+// Where a run stands: everything a checkpoint holds beside tensors.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct EvalMetrics {
 struct EpochRecord {
   int64_t epoch = 0;
   double train_lr = 0.0;                // mean over the epoch's steps
-  double train_loss = 0.0;              // mean over the epoch's steps that were not skipped
+  double train_loss = 0.0;              // mean over the steps not skipped; NaN: all were
   std::optional<EvalMetrics> test;      // of the trained weights
   std::optional<EvalMetrics> ema_test;  // of their average
   int64_t n_parameters = 0;
@@ -62,8 +62,9 @@ struct TrainState {
   bool operator==(const TrainState&) const = default;
 };
 
-/// The line of log.txt: official keys in the official order, then those of the average. An epoch
-/// without evaluation has null there.
+/// The line of log.txt: official keys in the official order, then those of the average. null stands
+/// where there is no number: a train_loss whose steps were all skipped, the loss of a diverged
+/// model, the figures of an evaluation that was not due.
 std::string to_log_line(const EpochRecord& record);
 
 std::string to_json(const TrainState& state);

@@ -1,5 +1,7 @@
 #include "src/train/train_state.h"
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.h"
@@ -33,6 +35,15 @@ TrainState make_state() {
 TEST_CASE("a training state comes back from its text bit for bit") {
   const TrainState state = make_state();
   CHECK(train_state_from_json(to_json(state), "test") == state);
+}
+
+TEST_CASE("the loss of an epoch without a step that counted is null in the log and in the state") {
+  TrainState state = make_state();
+  state.history[0].train_loss = std::numeric_limits<double>::quiet_NaN();
+  CHECK(to_log_line(state.history[0]).starts_with(R"({"train_lr":1e-06,"train_loss":null,)"));
+  const TrainState read = train_state_from_json(to_json(state), "test");
+  CHECK(std::isnan(read.history[0].train_loss));
+  CHECK(read.history[1] == state.history[1]);
 }
 
 TEST_CASE("a damaged state is a user's error that names the file") {
