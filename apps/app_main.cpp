@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <exception>
+#include <sstream>
 
 #include "kernels/backend.h"
 #include "src/core/error.h"
@@ -16,8 +17,12 @@ namespace {
 // c10::Error appends a stack trace after the first line; the message is what comes before.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
+// Each mistake begins a line of its own; indented lines go on with the one before.
 int fail(const std::string& text, int code) {
-  fmt::print(stderr, "error: {}\n", text);
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    fmt::print(stderr, "{}{}\n", line.starts_with("  ") ? "" : "error: ", line);
+  }
   return code;
 }
 

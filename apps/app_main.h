@@ -12,8 +12,8 @@ inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUserMistake = 2;
 
 /// Parses the arguments and calls `run`, which returns the exit code. A vim::Error or a wrong
-/// argument prints `error: TEXT` and gives 2, any other exception 1. --help and --version end with
-/// 0.
+/// argument prints `error: TEXT`, one such line for each mistake, and gives 2, any other exception
+/// 1. --help and --version end with 0.
 int run_app(CLI::App& app, int argc, char** argv, const std::function<int()>& run);
 
 /// The text of --version: version, commit, LibTorch, CUDA and SIMD of this program.

@@ -4,11 +4,12 @@
 # shellcheck source-path=SCRIPTDIR source=e2e.sh
 source "$(dirname "${BASH_SOURCE[0]}")/e2e.sh"
 
-# expect_mistake REGEX ARGUMENT...: of vim_train.
-expect_mistake() {
-  local regex=$1
-  shift
-  expect_error "$regex" "$BIN/vim_train" --output run "$@"
+# expect_mistake REGEX ARGUMENT...: of vim_train. expect_mistakes COUNT REGEX ARGUMENT...: several.
+expect_mistake() { expect_mistakes 1 "$@"; }
+expect_mistakes() {
+  local count=$1 regex=$2
+  shift 2
+  expect_errors "$count" "$regex" "$BIN/vim_train" --output run "$@"
   expect_no_file run
 }
 
@@ -25,12 +26,12 @@ optmi:
   lr: 1
 augment: {mix_prob: 0}
 YAML
-  expect_mistake '^error: several.yaml:2: model.dept: unknown key; did you mean depth\?$' \
+  expect_mistakes 5 '^error: several.yaml:2: model.dept: unknown key; did you mean depth\?$' \
     --config several.yaml
-  expect_line err 'several.yaml:3: model.embed_dim: got large; use an integer'
-  expect_line err 'several.yaml:6: train.micro_batch: 5 does not divide train.global_batch 16'
-  expect_line err 'several.yaml:7: train.epochs: got -1; use an integer'
-  expect_line err 'several.yaml:8: optmi: unknown section; did you mean optim\?$'
+  expect_line err '^error: several.yaml:3: model.embed_dim: got large; use an integer'
+  expect_line err '^error: several.yaml:6: train.micro_batch: 5 does not divide train.global_batch 16'
+  expect_line err '^error: several.yaml:7: train.epochs: got -1; use an integer'
+  expect_line err '^error: several.yaml:8: optmi: unknown section; did you mean optim\?$'
   expect_equal "$(wc -l <err)" 5 "lines of message"
 }
 
@@ -54,9 +55,9 @@ wrong_overrides() {
     --config "$CONFIG" --set optim.lr
   expect_mistake '^error: --set optim.lr=abc: got abc; use a number' \
     --config "$CONFIG" --set optim.lr=abc
-  expect_mistake '^error: --set train.epochs=0: ' \
+  expect_mistakes 2 '^error: --set train.epochs=0: ' \
     --config "$CONFIG" --set train.epochs=0 --set train.precision=fp33
-  expect_line err '^--set train.precision=fp33: got fp33; did you mean fp32\?$'
+  expect_line err '^error: --set train.precision=fp33: got fp33; did you mean fp32\?$'
 }
 
 wrong_data() {

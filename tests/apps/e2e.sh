@@ -42,13 +42,15 @@ expect_line() { grep -qE -e "$2" "$1" || fail "$1: no line matches $2"; }
 expect_no_line() { if grep -qE -e "$2" "$1"; then fail "$1: a line matches $2"; fi; }
 
 # expect_error REGEX COMMAND...: the command ends with status 2, one message that begins with
-# "error: " and matches, and nothing on standard output.
-expect_error() {
-  local regex=$1
-  shift
+# "error: " and matches, and nothing on standard output. expect_errors COUNT REGEX COMMAND...: the
+# same with COUNT messages, one of which matches.
+expect_error() { expect_errors 1 "$@"; }
+expect_errors() {
+  local count=$1 regex=$2
+  shift 2
   expect_exit 2 "$@"
   expect_line err "$regex"
-  if [ "$(grep -c '^error: ' err)" != 1 ]; then fail "$*: not one message"; fi
+  expect_equal "$(grep -c '^error: ' err)" "$count" "messages of $*"
   if [ -s out ]; then fail "$*: a mistake must leave standard output empty"; fi
 }
 
