@@ -228,7 +228,8 @@ void VisionMambaImpl::run_layer_pairs(
 
 // Rotates the hidden state, in every layer anew, and the residual on request.
 void VisionMambaImpl::rotate(Sequence& sequence, bool undo_flip) {
-  const at::Tensor slots = rope_slots(sequence);
+  const bool is_reversed = sequence.is_flipped && !undo_flip;
+  const at::Tensor slots = rope_slots(is_reversed ? mirrored(sequence) : sequence);
   const auto apply = [&](const at::Tensor& tokens) {
     const at::Tensor upright = undo_flip ? flip_tokens(tokens) : tokens;
     const at::Tensor rotated = rope_->forward(upright, slots);
@@ -238,6 +239,15 @@ void VisionMambaImpl::rotate(Sequence& sequence, bool undo_flip) {
   if (options_.rope_residual && sequence.residual.defined()) {
     sequence.residual = apply(sequence.residual);
   }
+}
+
+// The same tokens with the class tokens' slots counted from the other end: where they stand in a
+// flipped sequence, whose slots are not moved along (vim_spec 1.6).
+VisionMambaImpl::Sequence VisionMambaImpl::mirrored(Sequence sequence) {
+  for (int64_t& slot : sequence.cls_slots) {
+    slot = sequence.hidden.size(1) - 1 - slot;
+  }
+  return sequence;
 }
 
 // The slots that the table's cells go to. The official rule, by parity: an odd number of tokens

@@ -75,6 +75,7 @@ class VisionMambaImpl : public torch::nn::Module {
   void run_layer_pairs(Sequence& sequence, const StepDraws& draws, LayerOutputs* layers);
   nn::BlockOutput run_block(
       int64_t index, const at::Tensor& hidden, const at::Tensor& residual, const StepDraws& draws);
+  static Sequence mirrored(Sequence sequence);
   at::Tensor rope_slots(const Sequence& sequence) const;
   void rotate(Sequence& sequence, bool undo_flip);
   at::Tensor select_features(const Sequence& sequence, const at::Tensor& normed) const;

@@ -79,6 +79,16 @@ TEST_CASE("rope follows a random class position on a grid where upstream fails")
   CHECK(untouched_slots(rope_states(options, draws)) == std::set<int64_t>{0, 5});
 }
 
+TEST_CASE("in flipped pairs rope leaves the class token alone where it stands after the flip") {
+  VisionMambaOptions options = toy_options();
+  options.bidirectional_pairs = true;
+  options.img_size = {48, 48};  // 3 x 3 patches, 10 tokens: upstream fails; the class token is 4th
+  StepDraws draws;
+  CHECK(untouched_slots(rope_states(options, draws)) == std::set<int64_t>{0, 4});
+  draws.flip_tokens = true;
+  CHECK(untouched_slots(rope_states(options, draws)) == std::set<int64_t>{0, 5});
+}
+
 TEST_CASE("rope on a grid where upstream fails leaves logits finite and changed") {
   const at::NoGradGuard no_grad;
   VisionMambaOptions options = toy_options();
