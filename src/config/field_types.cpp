@@ -91,6 +91,19 @@ std::string format_integer(int64_t number, const IntegerRange& range) {
   return is_word ? std::string(range.zero_word) : std::to_string(number);
 }
 
+template <typename T, typename Range, typename Format>
+Field ranged(const Label& label, Access<T> access, const Range& range, Format format) {
+  return {
+      label.key,
+      label.doc,
+      describe(range),
+      {},
+      [access, range](RunConfig& config, const Value& value) {
+        return parse_into(plain_scalar(value), range, *access(config));
+      },
+      [access, format](RunConfig& config) { return format(*access(config)); }};
+}
+
 }  // namespace
 
 bool RealRange::contains(double value) const {
@@ -104,15 +117,8 @@ std::string describe_words(const std::vector<std::string_view>& words) {
 }
 
 Field integer(const Label& label, Access<int64_t> access, const IntegerRange& range) {
-  return {
-      label.key,
-      label.doc,
-      describe(range),
-      {},
-      [access, range](RunConfig& config, const Value& value) {
-        return parse_into(plain_scalar(value), range, *access(config));
-      },
-      [access, range](RunConfig& config) { return format_integer(*access(config), range); }};
+  return ranged(
+      label, access, range, [range](int64_t number) { return format_integer(number, range); });
 }
 
 Field unsigned_integer(const Label& label, Access<uint64_t> access) {
@@ -130,15 +136,7 @@ Field unsigned_integer(const Label& label, Access<uint64_t> access) {
 }
 
 Field real(const Label& label, Access<double> access, const RealRange& range) {
-  return {
-      label.key,
-      label.doc,
-      describe(range),
-      {},
-      [access, range](RunConfig& config, const Value& value) {
-        return parse_into(plain_scalar(value), range, *access(config));
-      },
-      [access](RunConfig& config) { return format_real(*access(config)); }};
+  return ranged(label, access, range, format_real);
 }
 
 Field boolean(const Label& label, Access<bool> access) {

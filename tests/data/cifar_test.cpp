@@ -2,9 +2,9 @@
 #include <fstream>
 
 #include "src/data/dataset.h"
-#include "tests/data/thrown_text.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thrown_text.h"
 
 namespace {
 

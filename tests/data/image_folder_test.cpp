@@ -5,9 +5,9 @@
 #include "src/data/dataset.h"
 #include "src/data/decode.h"
 #include "tests/data/jpeg_writer.h"
-#include "tests/data/thrown_text.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thrown_text.h"
 
 namespace {
 

@@ -8,8 +8,8 @@
 
 #include "src/data/decode.h"
 #include "src/data/sampler.h"
-#include "tests/data/thrown_text.h"
 #include "tests/support/catch.h"
+#include "tests/support/thrown_text.h"
 
 namespace {
 

@@ -1,7 +1,6 @@
 #include "src/train/run_folder.h"
 
 #include <fstream>
-#include <functional>
 #include <sstream>
 
 #include "src/core/atomic_file.h"
@@ -9,6 +8,7 @@
 #include "src/weights/checkpoint_file.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thrown_text.h"
 
 namespace vim::train {
 namespace {
@@ -31,15 +31,6 @@ int64_t found_step(const std::optional<weights::SafetensorsFile>& file) {
   return file ? std::stoll(file->metadata().at("state")) : -1;
 }
 
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return {};
-}
-
 }  // namespace
 
 TEST_CASE("a fresh folder starts from the beginning, whether none or auto is asked for") {
@@ -53,8 +44,9 @@ TEST_CASE("resume none refuses a folder that holds checkpoints") {
   const test::TempFolder temp;
   const RunFolder folder(temp.path());
   write_empty_checkpoint(folder, 3);
-  CHECK(
-      error_of([&] { folder.find_checkpoint("none"); }).find("--resume auto") != std::string::npos);
+  CHECK(test::thrown_text([&] {
+          folder.find_checkpoint("none");
+        }).find("--resume auto") != std::string::npos);
 }
 
 TEST_CASE("resume auto takes the newest valid checkpoint and passes over damaged ones") {
@@ -68,7 +60,7 @@ TEST_CASE("resume auto takes the newest valid checkpoint and passes over damaged
   CHECK(found_step(folder.find_checkpoint("auto")) == 10);
   damage(folder.checkpoint_path(10));
   damage(folder.checkpoint_path(9));
-  CHECK_FALSE(error_of([&] { folder.find_checkpoint("auto"); }).empty());
+  CHECK_FALSE(test::thrown_text([&] { folder.find_checkpoint("auto"); }).empty());
 }
 
 TEST_CASE("a path names a checkpoint, a folder of them, or a run") {
@@ -80,8 +72,9 @@ TEST_CASE("a path names a checkpoint, a folder of them, or a run") {
   CHECK(found_step(folder.find_checkpoint(other.checkpoint_path(4).string())) == 4);
   CHECK(found_step(folder.find_checkpoint((temp / "other").string())) == 6);
   CHECK(found_step(folder.find_checkpoint((temp / "other/checkpoints").string())) == 6);
-  CHECK_FALSE(error_of([&] { folder.find_checkpoint((temp / "run").string()); }).empty());
-  CHECK_FALSE(error_of([&] { folder.find_checkpoint((temp / "nowhere").string()); }).empty());
+  CHECK_FALSE(test::thrown_text([&] { folder.find_checkpoint((temp / "run").string()); }).empty());
+  CHECK_FALSE(
+      test::thrown_text([&] { folder.find_checkpoint((temp / "nowhere").string()); }).empty());
 }
 
 TEST_CASE("a checkpoint older than one in the run's own folder is refused") {
@@ -90,7 +83,7 @@ TEST_CASE("a checkpoint older than one in the run's own folder is refused") {
   write_empty_checkpoint(folder, 4);
   write_empty_checkpoint(folder, 6);
   const std::string message =
-      error_of([&] { folder.find_checkpoint(folder.checkpoint_path(4).string()); });
+      test::thrown_text([&] { folder.find_checkpoint(folder.checkpoint_path(4).string()); });
   CHECK(message.find("step_00000006") != std::string::npos);
   CHECK(found_step(folder.find_checkpoint(folder.checkpoint_path(6).string())) == 6);
 }

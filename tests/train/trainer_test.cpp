@@ -11,6 +11,7 @@
 #include "src/weights/checkpoint_file.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thrown_text.h"
 #include "tests/train/toy_run.h"
 
 namespace vim::train {
@@ -92,15 +93,6 @@ void check_equal(const FinishedRun& actual, const FinishedRun& expected) {
   for (size_t i = 0; i < expected.buffers.size(); ++i) {
     CHECK(at::equal(actual.buffers[i], expected.buffers[i]));
   }
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return {};
 }
 
 }  // namespace
@@ -189,7 +181,7 @@ TEST_CASE("non-finite steps in a row end the run, with the last good checkpoint 
   Trainer trainer = make_trainer(options);
   const at::Tensor head = trainer.store().view(StoreBuffer::kValue, "head.bias");
   head.fill_(NAN);
-  const std::string message = error_of([&] { trainer.run(); });
+  const std::string message = test::thrown_text([&] { trainer.run(); });
   CHECK(message.find("3 steps in a row") != std::string::npos);
   CHECK(message.find("loss") != std::string::npos);
   CHECK(trainer.store().step_count().item<double>() == 1.0);
@@ -206,12 +198,14 @@ TEST_CASE("a checkpoint of another batch size, seed or data set is refused") {
   options.resume = "auto";
   TrainerOptions other = options;
   other.step.train.seed = 6;
-  CHECK(error_of([&] { make_trainer(other); }).find("train.seed 5") != std::string::npos);
+  CHECK(test::thrown_text([&] { make_trainer(other); }).find("train.seed 5") != std::string::npos);
   other = options;
   other.step.train.global_batch = 4;
-  CHECK(error_of([&] { make_trainer(other); }).find("train.global_batch 8") != std::string::npos);
+  CHECK(test::thrown_text([&] {
+          make_trainer(other);
+        }).find("train.global_batch 8") != std::string::npos);
   const test::ToyImages more(45);
-  CHECK_FALSE(error_of([&] {
+  CHECK_FALSE(test::thrown_text([&] {
                 Trainer(test::make_toy_model(1), {&more, nullptr}, options);
               }).empty());
 }
@@ -220,7 +214,9 @@ TEST_CASE("data that do not go with the model or the batch are refused") {
   const test::TempFolder temp;
   const test::ToyImages few(7);
   const TrainerOptions options = test::toy_trainer_options(temp.path());
-  const auto error = error_of([&] { Trainer(test::make_toy_model(1), {&few, nullptr}, options); });
+  const auto error = test::thrown_text([&] {
+    Trainer(test::make_toy_model(1), {&few, nullptr}, options);
+  });
   CHECK(error.find("train.global_batch: 8") != std::string::npos);
 }
 
