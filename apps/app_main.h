@@ -7,6 +7,7 @@
 
 namespace vim::apps {
 
+// Exit codes; that of a run that was stopped and can be resumed is core::kExitResumable.
 inline constexpr int kExitDone = 0;
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUserMistake = 2;

@@ -30,8 +30,8 @@ struct BackendState {
 
   BackendState() : targets(hwy::SupportedAndGeneratedTargets()) {
     std::reverse(targets.begin(), targets.end());
-    if (targets.size() >
-        1) {  // Highway's own one-lane target matters only where nothing else is left
+    // Highway's own one-lane target matters only where nothing else is left.
+    if (targets.size() > 1) {
       targets.erase(std::remove(targets.begin(), targets.end(), HWY_SCALAR), targets.end());
     }
     select(targets.back());

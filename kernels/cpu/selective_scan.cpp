@@ -195,9 +195,9 @@ int64_t selective_scan_num_rows(const ScanParams& params) {
 void selective_scan_forward(const ScanParams& params, RowRange rows) {
   check_rows("selective_scan_forward", rows, selective_scan_num_rows(params));
   if (scalar_backend_selected()) {
-    selective_scan_forward_scalar(params, rows);
+    scalar::selective_scan_forward(params, rows);
   } else {
-    selective_scan_forward_hwy(params, rows);
+    simd::selective_scan_forward(params, rows);
   }
 }
 
@@ -209,9 +209,9 @@ void selective_scan_backward(const ScanBackwardParams& params, RowRange rows) {
   check_rows("selective_scan_backward", rows, selective_scan_num_rows(params.forward));
   check_present("selective_scan_backward: workspace", params.workspace);
   if (scalar_backend_selected()) {
-    selective_scan_backward_scalar(params, rows);
+    scalar::selective_scan_backward(params, rows);
   } else {
-    selective_scan_backward_hwy(params, rows);
+    simd::selective_scan_backward(params, rows);
   }
 }
 

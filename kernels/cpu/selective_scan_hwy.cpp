@@ -40,13 +40,16 @@ namespace vim::kernels {
 HWY_EXPORT(scan_forward);
 HWY_EXPORT(scan_backward);
 
-void selective_scan_forward_hwy(const ScanParams& params, RowRange rows) {
+namespace simd {
+
+void selective_scan_forward(const ScanParams& params, RowRange rows) {
   HWY_DYNAMIC_DISPATCH(scan_forward)(params, rows);
 }
 
-void selective_scan_backward_hwy(const ScanBackwardParams& params, RowRange rows) {
+void selective_scan_backward(const ScanBackwardParams& params, RowRange rows) {
   HWY_DYNAMIC_DISPATCH(scan_backward)(params, rows);
 }
 
+}  // namespace simd
 }  // namespace vim::kernels
 #endif  // HWY_ONCE

@@ -71,9 +71,14 @@ class ScanWorkspace {
 /// the thread ends.
 float* scan_scratch(size_t count);
 
-void selective_scan_forward_scalar(const ScanParams& params, RowRange rows);
-void selective_scan_backward_scalar(const ScanBackwardParams& params, RowRange rows);
-void selective_scan_forward_hwy(const ScanParams& params, RowRange rows);
-void selective_scan_backward_hwy(const ScanBackwardParams& params, RowRange rows);
+namespace scalar {
+void selective_scan_forward(const ScanParams& params, RowRange rows);
+void selective_scan_backward(const ScanBackwardParams& params, RowRange rows);
+}  // namespace scalar
+
+namespace simd {
+void selective_scan_forward(const ScanParams& params, RowRange rows);
+void selective_scan_backward(const ScanBackwardParams& params, RowRange rows);
+}  // namespace simd
 
 }  // namespace vim::kernels

@@ -235,7 +235,9 @@ void backward_row(const ScanBackwardParams& params, int64_t row) {
 
 }  // namespace
 
-void selective_scan_forward_scalar(const ScanParams& params, RowRange rows) {
+namespace scalar {
+
+void selective_scan_forward(const ScanParams& params, RowRange rows) {
   visit_dtype(params.dtype, [&](auto storage) {
     using Storage = decltype(storage);
     for (int64_t row = rows.begin; row < rows.end; ++row) {
@@ -248,7 +250,7 @@ void selective_scan_forward_scalar(const ScanParams& params, RowRange rows) {
   });
 }
 
-void selective_scan_backward_scalar(const ScanBackwardParams& params, RowRange rows) {
+void selective_scan_backward(const ScanBackwardParams& params, RowRange rows) {
   visit_dtype(params.forward.dtype, [&](auto storage) {
     for (int64_t row = rows.begin; row < rows.end; ++row) {
       backward_row<decltype(storage)>(params, row);
@@ -256,4 +258,5 @@ void selective_scan_backward_scalar(const ScanBackwardParams& params, RowRange r
   });
 }
 
+}  // namespace scalar
 }  // namespace vim::kernels

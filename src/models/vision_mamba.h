@@ -60,7 +60,8 @@ class VisionMambaImpl : public torch::nn::Module {
   const VisionMambaOptions& options() const { return options_; }
 
  private:
-  // The tokens on their way through the layers, and where the class tokens stand among them.
+  // The tokens on their way through the layers, and where the class tokens stand among them: before
+  // the flip, for the official code does not move their slots along with it (vim_spec 1.6).
   struct Sequence {
     at::Tensor hidden;    // (batch, num_tokens, embed_dim)
     at::Tensor residual;  // the same shape in float; undefined in front of the first block

@@ -1,5 +1,5 @@
-// The official initialisation, draw for draw (vim_spec 3.3): with the same generator state every
-// tensor equals the official model's.
+// VisionMamba::reset_parameters: the official initialisation, draw for draw (vim_spec 3.3): with
+// the same generator state every tensor equals the official model's.
 #include <ATen/ATen.h>
 
 #include <cmath>

@@ -15,9 +15,10 @@ struct BlockOptions {
 };
 
 struct BlockOutput {
-  at::Tensor hidden;  // the mixer's output, (batch, seqlen, embed_dim), compute dtype
-  at::Tensor
-      residual;  // the block's input side, float: the mixer's output joins it in the next norm
+  /// The mixer's output, (batch, seqlen, embed_dim), in the compute dtype.
+  at::Tensor hidden;
+  /// The block's input side, float: the mixer's output joins it in the next block's norm.
+  at::Tensor residual;
 };
 
 class BlockImpl : public torch::nn::Module {
