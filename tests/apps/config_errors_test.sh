@@ -29,7 +29,8 @@ YAML
   expect_mistakes 5 '^error: several.yaml:2: model.dept: unknown key; did you mean depth\?$' \
     --config several.yaml
   expect_line err '^error: several.yaml:3: model.embed_dim: got large; use an integer'
-  expect_line err '^error: several.yaml:6: train.micro_batch: 5 does not divide train.global_batch 16'
+  expect_line err \
+    '^error: several.yaml:6: train.micro_batch: 5 does not divide train.global_batch 16'
   expect_line err '^error: several.yaml:7: train.epochs: got -1; use an integer'
   expect_line err '^error: several.yaml:8: optmi: unknown section; did you mean optim\?$'
   expect_equal "$(wc -l <err)" 5 "lines of message"
