@@ -10,10 +10,11 @@ import re
 from source_files import ROOT, own_files, report
 
 SUFFIXES = (".cpp", ".h", ".cu", ".cuh")
-BELOW_TRAIN = ["kernels", "core", "ops", "nn", "models", "weights", "data", "optim", "dist"]
+BELOW_TRAIN = ["kernels", "core", "cuda", "ops", "nn", "models", "weights", "data", "optim", "dist"]
 MAY_INCLUDE = {
     "kernels": [],
     "core": [],
+    "cuda": ["core"],
     "ops": ["kernels", "core"],
     "nn": ["ops", "core"],
     "models": ["nn", "core"],
@@ -27,6 +28,8 @@ MAY_INCLUDE = {
 }
 OPTIONS = ("_options.h", "/presets.h")  # option structs, and the presets that fill them
 WITHOUT_LIBTORCH = {"kernels", "core", "weights", "data", "config"}
+LIBTORCH_CUDA = re.compile(r"(c10/cuda|ATen/cuda|torch/csrc/cuda)/|cuda_runtime")
+KNOW_CUDA = ("cuda", "kernels", "tests")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
 LIBTORCH = re.compile(r"(torch|ATen|c10|caffe2)/")
 
@@ -80,6 +83,9 @@ def check_file(path, files, known):
             yield from check_own(path, where, header, files)
         if header.startswith("yaml-cpp/") and folder not in ("config", "tests"):
             yield f"{where}: only config/ knows yaml-cpp"
+        is_probe = path.startswith("apps/bench_")  # the CUDA runtime, to time bare kernels
+        if LIBTORCH_CUDA.match(header) and not is_probe and folder not in KNOW_CUDA:
+            yield f"{where}: only src/cuda/ and kernels/cuda/ know the CUDA libraries"
         through = header in files and reaches_libtorch(header, files, known)
         if bare and (through or LIBTORCH.match(header)):
             yield f"{where}: {header} brings LibTorch into {folder}/, which does without it"

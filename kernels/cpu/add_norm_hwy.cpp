@@ -11,7 +11,7 @@
 #include "kernels/cpu/vector_storage-inl.h"
 
 #include "kernels/cpu/add_norm_impl.h"
-#include "kernels/cpu/storage.h"
+#include "kernels/storage.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace vim::kernels::HWY_NAMESPACE {

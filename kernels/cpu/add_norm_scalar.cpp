@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "kernels/cpu/add_norm_impl.h"
-#include "kernels/cpu/storage.h"
+#include "kernels/storage.h"
 
 namespace vim::kernels::scalar {
 namespace {

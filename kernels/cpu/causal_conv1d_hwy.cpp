@@ -14,7 +14,7 @@
 #include "kernels/cpu/vector_math-inl.h"
 
 #include "kernels/cpu/causal_conv1d_impl.h"
-#include "kernels/cpu/storage.h"
+#include "kernels/storage.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace vim::kernels::HWY_NAMESPACE {

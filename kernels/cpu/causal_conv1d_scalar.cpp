@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "kernels/cpu/causal_conv1d_impl.h"
-#include "kernels/cpu/storage.h"
+#include "kernels/storage.h"
 
 namespace vim::kernels::scalar {
 namespace {

@@ -11,7 +11,7 @@
 #include "kernels/cpu/backend_state.h"
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/selective_scan_impl.h"
-#include "kernels/cpu/storage.h"
+#include "kernels/storage.h"
 
 namespace vim::kernels {
 namespace {

@@ -7,7 +7,7 @@
 #include "kernels/cpu/selective_scan_bwd-inl.h"
 #include "kernels/cpu/selective_scan_fwd-inl.h"
 #include "kernels/cpu/selective_scan_impl.h"
-#include "kernels/cpu/storage.h"
+#include "kernels/storage.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace vim::kernels::HWY_NAMESPACE {

@@ -14,8 +14,8 @@
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/cpu/selective_scan_impl.h"
-#include "kernels/cpu/storage.h"
 #include "kernels/cpu/vector_math-inl.h"
+#include "kernels/storage.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace vim::kernels::HWY_NAMESPACE {

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "kernels/cpu/selective_scan_impl.h"
-#include "kernels/cpu/storage.h"
+#include "kernels/storage.h"
 
 namespace vim::kernels {
 namespace {

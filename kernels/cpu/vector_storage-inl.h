@@ -9,7 +9,7 @@
 #include <cstdint>
 
 #include "hwy/highway.h"
-#include "kernels/cpu/storage.h"
+#include "kernels/storage.h"
 
 // In hardware, binary16 is rounded to nearest even; elsewhere Highway 1.0 truncates.
 #undef VIM_NATIVE_FLOAT16

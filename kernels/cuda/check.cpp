@@ -1,20 +1,23 @@
-// Texts of CUDA launch errors.
+// Texts of CUDA errors.
 #include "kernels/cuda/check.h"
-
-#include <cuda_runtime_api.h>
 
 #include <stdexcept>
 #include <string>
 
-namespace vim::kernels {
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
 
-void check_cuda_launch(const char* kernel) {
-  const cudaError_t error = cudaGetLastError();
-  if (error == cudaSuccess) {
-    return;
+void check_cuda(cudaError_t error, const char* what) {
+  if (error != cudaSuccess) {
+    throw std::runtime_error(
+        std::string("cuda: ") + what + " failed: " + cudaGetErrorString(error));
   }
-  throw std::runtime_error(
-      std::string("cuda: launch of ") + kernel + " failed: " + cudaGetErrorString(error));
 }
 
-}  // namespace vim::kernels
+void check_launch(const char* kernel) {
+  const cudaError_t error = cudaGetLastError();
+  if (error != cudaSuccess) {
+    check_cuda(error, (std::string("launch of ") + kernel).c_str());
+  }
+}
+
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE

@@ -1,0 +1,43 @@
+// The table of entries of this build. Names are qualified: the CPU twins of the workspace sizes
+// have the same signature one namespace further out.
+#include "kernels/cuda/entries.h"
+
+#include "kernels/cuda/adamw.h"
+#include "kernels/cuda/add_norm.h"
+#include "kernels/cuda/causal_conv1d.h"
+#include "kernels/cuda/cross_entropy.h"
+#include "kernels/cuda/image_batch.h"
+#include "kernels/cuda/namespace.h"
+#include "kernels/cuda/selective_scan.h"
+
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
+namespace {
+
+DeviceEntries make_entries() {
+  namespace ns = vim::kernels::VIM_CUDA_NAMESPACE;
+  DeviceEntries table;
+  table.add_norm_forward = ns::add_norm_forward;
+  table.add_norm_backward_workspace_size = ns::add_norm_backward_workspace_size;
+  table.add_norm_backward = ns::add_norm_backward;
+  table.causal_conv1d_forward = ns::causal_conv1d_forward;
+  table.causal_conv1d_backward_workspace_size = ns::causal_conv1d_backward_workspace_size;
+  table.causal_conv1d_backward = ns::causal_conv1d_backward;
+  table.selective_scan_forward_workspace_size = ns::selective_scan_forward_workspace_size;
+  table.selective_scan_forward = ns::selective_scan_forward;
+  table.selective_scan_backward_workspace_size = ns::selective_scan_backward_workspace_size;
+  table.selective_scan_backward = ns::selective_scan_backward;
+  table.image_batch = ns::image_batch;
+  table.cross_entropy = ns::cross_entropy;
+  table.loss_sum = ns::loss_sum;
+  table.adamw = ns::adamw;
+  return table;
+}
+
+}  // namespace
+
+const DeviceEntries& entries() {
+  static const DeviceEntries table = make_entries();
+  return table;
+}
+
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE

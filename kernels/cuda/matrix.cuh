@@ -1,0 +1,169 @@
+// The tensor cores: one warp multiplies small matrices whose elements are spread over its lanes as
+// PTX lays them out (PTX ISA, "Matrix fragments for mma.m16n8k8" and "...m16n8k16"). With
+// group = lane / 4 and member = lane % 4:
+//
+//   d[0], d[1]: row group,     columns 2 member, 2 member + 1;   d[2], d[3]: row group + 8
+//   tf32  a[0]: (group, member)      a[1]: (group + 8, member)
+//         a[2]: (group, member + 4)  a[3]: (group + 8, member + 4)
+//         b[0]: (member, group)      b[1]: (member + 4, group)           (row, column)
+//   tf32, four deep: a[0], a[1] and b[0] of these alone
+//   bf16  a[0]: row group,     columns 2 member, 2 member + 1, the first in the low half
+//         a[1]: row group + 8, the same columns;   a[2], a[3]: as a[0], a[1], 8 columns on
+//         b[0]: rows 2 member, 2 member + 1 of column group;   b[1]: 8 rows on
+//
+// All lanes of the warp must call together. Products are exact; how a tensor core rounds its sums
+// is not specified, so the host twins (sums in double, rounded once) agree to a few units of 2^-23.
+#pragma once
+
+#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/numeric.cuh"
+
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
+
+/// x rounded to tf32 (10 mantissa bits), to nearest, ties away from 0.
+__device__ __forceinline__ float to_tf32(float x) {
+#ifdef __CUDA_ARCH__
+  uint32_t bits;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+  return __uint_as_float(bits);
+#else
+  return float_from_bits((float_bits(x) + 0x1000U) & 0xFFFFE000U);
+#endif
+}
+
+#ifndef __CUDACC__
+namespace detail {
+
+// One lane's operands; the fragments as functions of (row, column) over all lanes.
+struct MmaRequest {
+  float* d;
+  const void* a;
+  const void* b;
+};
+
+inline const MmaRequest& mma_lane(void* const (&requests)[32], int lane) {
+  return *static_cast<const MmaRequest*>(requests[lane]);
+}
+
+inline double tf32_value(const void* words, int index) {
+  return float_from_bits(float_bits(static_cast<const float*>(words)[index]) & 0xFFFFE000U);
+}
+
+inline double bf16_value(const void* words, int element) {
+  const uint32_t word = static_cast<const uint32_t*>(words)[element / 2];
+  return to_float(BFloat16{static_cast<uint16_t>(word >> (element % 2 * 16))});
+}
+
+struct MmaTf32 {
+  static constexpr int kDepth = 8;
+  static double a(void* const (&requests)[32], int row, int column) {
+    const int lane = row % 8 * 4 + column % 4;
+    return tf32_value(mma_lane(requests, lane).a, row / 8 + column / 4 * 2);
+  }
+  static double b(void* const (&requests)[32], int row, int column) {
+    return tf32_value(mma_lane(requests, column * 4 + row % 4).b, row / 4);
+  }
+};
+
+struct MmaTf32Short {
+  static constexpr int kDepth = 4;
+  static double a(void* const (&requests)[32], int row, int column) {
+    return tf32_value(mma_lane(requests, row % 8 * 4 + column).a, row / 8);
+  }
+  static double b(void* const (&requests)[32], int row, int column) {
+    return tf32_value(mma_lane(requests, column * 4 + row).b, 0);
+  }
+};
+
+struct MmaBf16 {
+  static constexpr int kDepth = 16;
+  static double a(void* const (&requests)[32], int row, int column) {
+    const int lane = row % 8 * 4 + column % 8 / 2;
+    return bf16_value(mma_lane(requests, lane).a, (row / 8 + column / 8 * 2) * 2 + column % 2);
+  }
+  static double b(void* const (&requests)[32], int row, int column) {
+    const int lane = column * 4 + row % 8 / 2;
+    return bf16_value(mma_lane(requests, lane).b, row / 8 * 2 + row % 2);
+  }
+};
+
+template <typename Shape>
+const char* complete_mma(void* const (&requests)[32], int*) {
+  for (int row = 0; row < 16; ++row) {
+    for (int column = 0; column < 8; ++column) {
+      double sum = 0.0;
+      for (int k = 0; k < Shape::kDepth; ++k) {
+        sum += Shape::a(requests, row, k) * Shape::b(requests, k, column);
+      }
+      float& d = mma_lane(requests, row % 8 * 4 + column / 2).d[row / 8 * 2 + column % 2];
+      d = static_cast<float>(d + sum);
+    }
+  }
+  return nullptr;
+}
+
+template <typename Shape>
+void emulate_mma(float* d, const void* a, const void* b) {
+  MmaRequest request{d, a, b};
+  emulation::warp_collective({"mma", __FILE__, __LINE__}, kFullWarp, &request, complete_mma<Shape>);
+}
+
+}  // namespace detail
+#endif
+
+/// d += a b with a (16, 8), b (8, 8), d (16, 8). Of a and b the upper 19 bits count: round with
+/// to_tf32 first, or they are cut off.
+__device__ __forceinline__ void mma_tf32_16x8x8(
+    float (&d)[4], const float (&a)[4], const float (&b)[2]) {
+#ifdef __CUDACC__
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(__float_as_uint(a[0])),
+        "r"(__float_as_uint(a[1])),
+        "r"(__float_as_uint(a[2])),
+        "r"(__float_as_uint(a[3])),
+        "r"(__float_as_uint(b[0])),
+        "r"(__float_as_uint(b[1])));
+#else
+  detail::emulate_mma<detail::MmaTf32>(d, a, b);
+#endif
+}
+
+/// d += a b with a (16, 4), b (4, 8), d (16, 8), as above.
+__device__ __forceinline__ void mma_tf32_16x8x4(float (&d)[4], const float (&a)[2], float b) {
+#ifdef __CUDACC__
+  asm("mma.sync.aligned.m16n8k4.row.col.f32.tf32.tf32.f32 "
+      "{%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(b)));
+#else
+  detail::emulate_mma<detail::MmaTf32Short>(d, a, &b);
+#endif
+}
+
+/// The same product to float accuracy (relative error about 2^-21): each factor is cut into two
+/// parts of tf32, and the product of the two low ones is left out.
+__device__ __forceinline__ void mma_float_16x8x4(float (&d)[4], const float (&a)[2], float b) {
+  const float high[2] = {to_tf32(a[0]), to_tf32(a[1])};
+  const float low[2] = {a[0] - high[0], a[1] - high[1]};
+  const float b_high = to_tf32(b);
+  mma_tf32_16x8x4(d, low, b_high);
+  mma_tf32_16x8x4(d, high, b - b_high);
+  mma_tf32_16x8x4(d, high, b_high);
+}
+
+/// d += a b with a (16, 16), b (16, 8), d (16, 8); a and b hold bfloat16 pairs.
+__device__ __forceinline__ void mma_bf16_16x8x16(
+    float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+#ifdef __CUDACC__
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  detail::emulate_mma<detail::MmaBf16>(d, a, b);
+#endif
+}
+
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE
