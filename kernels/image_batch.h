@@ -2,9 +2,11 @@
 // with a partner from the same batch. Source: vim_spec 5.2 (step 4) and 5.5.
 //
 //   x = (pixel / 255 - mean) / std
-//   out = x inside no box:  mix_lambda * x + (1 - mix_lambda) * x_partner     (mixup; mix_lambda 1:
-//   x) out = x_partner inside the box [y0, y1) x [x0, x1)                          (cutmix; empty
-//   box: none)
+//   out = x_partner                                   inside the box [y0, y1) x [x0, x1)  (cutmix)
+//   out = mix_lambda * x + (1 - mix_lambda) * x_partner                    elsewhere      (mixup)
+//
+// mix_lambda 1 leaves x alone, whatever the partner; an empty box holds nothing. The arithmetic is
+// float in this order, each operation rounded, on every device alike.
 #pragma once
 
 #include "kernels/types.h"
@@ -32,13 +34,36 @@ struct ImageBatchParams {
   float mean[kMaxImageChannels] = {};
   float std[kMaxImageChannels] = {1, 1, 1, 1};
   const SampleMix* mix = nullptr;  // (batch), or null: no mixing
+  // 0: out is (batch, channels, height, width). Otherwise out is cut into the patches of a patch
+  // embedding, (batch, num_patches, channels * patch_size * patch_size), `stride` pixels apart: the
+  // rows that a GEMM with its weight (embed_dim, channels * patch_size * patch_size) takes.
+  int64_t patch_size = 0;
+  int64_t stride = 0;
   DType out_dtype = DType::kFloat32;
-  void* out = nullptr;  // (batch, channels, height, width)
+  void* out = nullptr;
 };
+
+/// The windows that out consists of, row by row over the image: its patches, or one window that is
+/// the whole image. A window is (channels, height, width); windows follow one another in out.
+struct ImageWindows {
+  int64_t height = 0;
+  int64_t width = 0;
+  int64_t stride = 0;   // pixels from one window to the next, in both directions
+  int64_t columns = 0;  // windows side by side
+  int64_t count = 0;    // windows of one image
+};
+
+/// Needs patch_size <= height, width and, with patches, stride >= 1.
+ImageWindows image_windows(const ImageBatchParams& params);
+
+/// Throws std::invalid_argument for sizes that make no sense or a missing array.
+void check_image_batch(const ImageBatchParams& params);
 
 /// One row per sample.
 int64_t image_batch_num_rows(const ImageBatchParams& params);
 
+/// Throws std::invalid_argument as check_image_batch does, and for a box or partner outside the
+/// batch. Deterministic.
 void image_batch(const ImageBatchParams& params, RowRange rows);
 
 }  // namespace vim::kernels

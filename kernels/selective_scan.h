@@ -45,6 +45,10 @@ struct ScanParams {
   ScanDirection direction[kMaxDirections];
   TokenView z;  // (batch, seqlen, d_inner), or absent
   MutableTokenView out;
+  /// GPU only, optional: the sum over directions of y, before gate and scale. The forward writes
+  /// it, the backward reads it instead of computing it again. The CPU kernels leave it alone.
+  MutableTokenView y;
+  void* workspace = nullptr;  // GPU only: selective_scan_forward_workspace_size bytes
 };
 
 /// Gradients of one direction's inputs; dA, dD, ddelta_bias are float, shaped like their inputs.

@@ -1,11 +1,12 @@
-// The backward kernel of add+norm for the rows; add_norm.cu says how the kernels work together.
+// The backward kernel of add+norm for rows held in registers. A block walks a fixed chunk of rows
+// once: it writes dx and dv and, at the end, the chunk's sums of dweight and dbias, which its lanes
+// have added in registers.
 #pragma once
 
-#include <cstdint>
-
 #include "kernels/cuda/add_norm_row.cuh"
+#include "kernels/cuda/add_norm_sums.cuh"
 
-namespace vim::kernels {
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
 // The two means that the gradient of a row needs: of q = weight * dout (0 for RMS), and of xhat *
@@ -15,102 +16,123 @@ struct GradMeans {
   float xhat_q;
 };
 
-// One row of the backward. load(channel, v, dy) gives a pack of each.
-template <int kPack, typename Load>
-__device__ GradMeans grad_means(const AddNormParams& params, const NormRowStats& stats, Load load) {
+template <class Tile>
+struct WeightSums {
+  HeldRow<Tile> dweight;
+  HeldRow<Tile> dbias;
+};
+
+// Blocks that a multiprocessor must hold, in registers: enough rows on the way to hide the memory's
+// latency.
+template <class Tile, bool kHasBias>
+constexpr int min_blocks() {
+  if (Tile::kPacks > 3) {
+    return Tile::kPacks > 6 || kHasBias ? 2 : 3;
+  }
+  return kHasBias ? 5 : 6;
+}
+
+// Turns v into xhat and dy into q; adds the row's dweight and dbias to the lane's sums.
+template <class Tile, bool kHasBias>
+__device__ __forceinline__ GradMeans normalize_row(
+    const AddNormParams& params,
+    const NormRowStats& stats,
+    int count,
+    HeldRow<Tile>* v_dy,
+    WeightSums<Tile>& sums) {
+  HeldRow<Tile> weight;
+  load_row(params.weight, static_cast<int>(params.dim), weight);
   float q_sum = 0.0F;
   float xhat_q_sum = 0.0F;
-  for_each_pack<kPack>(params.dim, [&](int64_t c) {
-    float v[kPack];
-    float dy[kPack];
-    float weight[kPack];
-    load(c, v, dy);
-    load_pack<kPack>(params.weight + c, weight);
-    for (int i = 0; i < kPack; ++i) {
-      const float q = weight[i] * dy[i];
-      q_sum += q;
-      xhat_q_sum += stats.normalize(v[i]) * q;
+  for_each_pack<Tile>(count, [&](int pack, int) {
+    for (int i = 0; i < kNormPack; ++i) {
+      float& v = v_dy[0].values[pack][i];
+      float& dy = v_dy[1].values[pack][i];
+      v = stats.normalize(v);
+      sums.dweight.values[pack][i] = fmaf(v, dy, sums.dweight.values[pack][i]);
+      if (kHasBias) {
+        sums.dbias.values[pack][i] += dy;
+      }
+      dy *= weight.values[pack][i];
+      q_sum += dy;
+      xhat_q_sum = fmaf(v, dy, xhat_q_sum);
     }
   });
   const auto dim = static_cast<float>(params.dim);
-  const float q = params.kind == NormKind::kLayer ? warp_sum(q_sum) / dim : 0.0F;
-  return {q, warp_sum(xhat_q_sum) / dim};
+  const bool is_layer = params.kind == NormKind::kLayer;
+  const float q = is_layer ? row_sum<Tile::kLanes>(q_sum) / dim : 0.0F;
+  return {q, row_sum<Tile::kLanes>(xhat_q_sum) / dim};
 }
 
-// Writes dv and dx of one pack.
-template <typename X, int kPack>
-__device__ void store_input_grads(
-    const AddNormBackwardParams& params, int64_t at, float mask, float (&dv)[kPack]) {
-  if (params.dresidual != nullptr) {
-    float dresidual[kPack];
-    load_pack<kPack>(params.dresidual + at, dresidual);
-    for (int i = 0; i < kPack; ++i) {
-      dv[i] += dresidual[i];
-    }
-  }
+// Writes dv and, masked and divided, dx.
+template <class Tile>
+__device__ __forceinline__ void store_input_grads(
+    const AddNormBackwardParams& params, const RowPlace& place, HeldRow<Tile>& dv) {
+  const AddNormParams& forward = params.forward;
+  const int64_t base = place.row * forward.dim;
   if (params.dv != nullptr) {
-    store_pack<kPack>(dv, params.dv + at);
+    store_row(dv, place.count, params.dv + base);
   }
   if (params.dx == nullptr) {
     return;
   }
-  for (int i = 0; i < kPack; ++i) {
-    dv[i] = dv[i] * mask / params.forward.keep;
+  if (is_scaled(forward)) {
+    const float mask = norm_row_mask(forward, place.row);
+    for_each_pack<Tile>(Tile::kMaxDim, [&](int pack, int) {
+      for (int i = 0; i < kNormPack; ++i) {
+        dv.values[pack][i] = dv.values[pack][i] * mask / forward.keep;
+      }
+    });
   }
-  store_pack<kPack>(dv, static_cast<X*>(params.dx) + at);
+  store_stored_row(dv, place.count, params.dx, forward.x_dtype, base);
 }
 
-// dv, dx and the row statistics, which the column sums need. is_cached: the dynamic shared memory
-// holds kNormWarps rows of v and dout; otherwise they are read again.
-template <typename X, typename Out, int kPack>
-__global__ void add_norm_backward_kernel(
-    AddNormBackwardParams params, NormRowStats* row_stats, bool is_cached) {
-  extern __shared__ float4 shared_rows[];
+// One row of the backward.
+template <class Tile, bool kHasBias>
+__device__ __forceinline__ void backward_row(
+    const AddNormBackwardParams& params, const RowPlace& place, WeightSums<Tile>& sums) {
+  const int64_t base = place.row * params.forward.dim;
+  const auto dim = static_cast<int>(params.forward.dim);
+  HeldRow<Tile> v_dy[2];
+  HeldRow<Tile> dv = {};  // dresidual at first
+  load_row(params.v + base, dim, v_dy[0]);
+  if (params.dresidual != nullptr) {
+    load_row(params.dresidual + base, dim, dv);
+  }
+  load_stored_row(params.dout, params.forward.out_dtype, base, dim, v_dy[1]);
+  const NormRowStats stats = held_row_stats(params.forward, v_dy[0], place.count);
+  const GradMeans means =
+      normalize_row<Tile, kHasBias>(params.forward, stats, place.count, v_dy, sums);
+  for_each_pack<Tile>(Tile::kMaxDim, [&](int pack, int) {
+    for (int i = 0; i < kNormPack; ++i) {
+      const float xhat = v_dy[0].values[pack][i];
+      const float own = fmaf(-xhat, means.xhat_q, v_dy[1].values[pack][i] - means.q);
+      dv.values[pack][i] = fmaf(own, stats.rstd, dv.values[pack][i]);
+    }
+  });
+  store_input_grads(params, place, dv);
+}
+
+// One chunk of rows for each block. partial is (chunks, 2, dim): dweight, then dbias, which is
+// written only with kHasBias.
+template <class Tile, bool kHasBias>
+__global__ void __launch_bounds__(kNormThreads, (min_blocks<Tile, kHasBias>()))
+    add_norm_backward_kernel(AddNormBackwardParams params, float* partial) {
   const AddNormParams& forward = params.forward;
-  const int64_t row = static_cast<int64_t>(blockIdx.x) * kNormWarps + threadIdx.x / kWarpSize;
-  if (row >= forward.rows) {
-    return;
+  const int dim = static_cast<int>(forward.dim);
+  const int64_t begin = static_cast<int64_t>(blockIdx.x) * kNormChunkRows;
+  WeightSums<Tile> sums = {};
+#pragma unroll 1
+  for (int i = 0; i < kNormChunkRows / Tile::kRows; ++i) {
+    const RowPlace place(forward, begin + i * Tile::kRows + threadIdx.x / Tile::kLanes);
+    backward_row<Tile, kHasBias>(params, place, sums);
   }
-  const int64_t base = row * forward.dim;
-  const auto* dout = static_cast<const Out*>(params.dout) + base;
-  const int64_t cache_offset = threadIdx.x / kWarpSize * 2 * forward.dim;
-  float* v_cache = reinterpret_cast<float*>(shared_rows) + cache_offset;
-  float* dy_cache = v_cache + forward.dim;
-  float v[kPack];
-  float dy[kPack];
-  for_each_pack<kPack>(is_cached ? forward.dim : 0, [&](int64_t c) {
-    load_pack<kPack>(params.v + base + c, v);
-    load_pack<kPack>(dout + c, dy);
-    store_pack<kPack>(v, v_cache + c);
-    store_pack<kPack>(dy, dy_cache + c);
-  });
-  const float* v_row = is_cached ? v_cache : params.v + base;
-  const auto recall = [&](int64_t c, float(&v_values)[kPack], float(&dy_values)[kPack]) {
-    load_pack<kPack>(v_row + c, v_values);
-    if (is_cached) {
-      load_pack<kPack>(dy_cache + c, dy_values);
-    } else {
-      load_pack<kPack>(dout + c, dy_values);
-    }
-  };
-  const NormRowStats stats = norm_row_stats<kPack>(
-      forward, [&](int64_t c, float(&values)[kPack]) { load_pack<kPack>(v_row + c, values); });
-  if (threadIdx.x % kWarpSize == 0) {
-    row_stats[row] = stats;
+  float* own = partial + static_cast<int64_t>(blockIdx.x) * 2 * dim;
+  store_block_sums(sums.dweight, dim, own);
+  if (kHasBias) {
+    store_block_sums(sums.dbias, dim, own + dim);
   }
-  const GradMeans means = grad_means<kPack>(forward, stats, recall);
-  const float mask = norm_row_mask(forward, row);
-  for_each_pack<kPack>(forward.dim, [&](int64_t c) {
-    float weight[kPack];
-    recall(c, v, dy);
-    load_pack<kPack>(forward.weight + c, weight);
-    for (int i = 0; i < kPack; ++i) {
-      const float xhat = stats.normalize(v[i]);
-      v[i] = (weight[i] * dy[i] - means.q - xhat * means.xhat_q) * stats.rstd;
-    }
-    store_input_grads<X>(params, base + c, mask, v);
-  });
 }
 
 }  // namespace
-}  // namespace vim::kernels
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE

@@ -1,76 +1,74 @@
-// The forward kernel of add+norm; add_norm.cu says how the kernels work together.
+// The forward kernel of add+norm for rows held in registers; add_norm.cu says which rows are.
 #pragma once
-
-#include <cstdint>
 
 #include "kernels/cuda/add_norm_row.cuh"
 
-namespace vim::kernels {
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
-// v of one pack: the residual, if any, plus mask * (x / keep).
-template <typename X, int kPack>
-__device__ void load_v(const AddNormParams& params, int64_t at, float mask, float (&v)[kPack]) {
-  load_pack<kPack>(static_cast<const X*>(params.x) + at, v);
-  for (int i = 0; i < kPack; ++i) {
-    v[i] = v[i] / params.keep * mask;
+// Reads a row of v: the residual, if any, plus mask * (x / keep). Both arrays are read before
+// either is used.
+template <class Tile>
+__device__ __forceinline__ void load_v(
+    const AddNormParams& params, const RowPlace& place, HeldRow<Tile>& v) {
+  const int64_t base = place.row * params.dim;
+  const auto dim = static_cast<int>(params.dim);
+  HeldRow<Tile> residual = {};
+  if (params.residual != nullptr) {
+    load_row(params.residual + base, dim, residual);
   }
-  if (params.residual == nullptr) {
-    return;
+  load_stored_row(params.x, params.x_dtype, base, dim, v);
+  if (is_scaled(params)) {
+    const float mask = norm_row_mask(params, place.row);
+    for_each_pack<Tile>(Tile::kMaxDim, [&](int pack, int) {
+      for (int i = 0; i < kNormPack; ++i) {
+        v.values[pack][i] = v.values[pack][i] / params.keep * mask;
+      }
+    });
   }
-  float residual[kPack];
-  load_pack<kPack>(params.residual + at, residual);
-  for (int i = 0; i < kPack; ++i) {
-    v[i] += residual[i];
+  if (params.residual != nullptr) {  // adding 0 instead would turn -0 into 0
+    for_each_pack<Tile>(Tile::kMaxDim, [&](int pack, int) {
+      for (int i = 0; i < kNormPack; ++i) {
+        v.values[pack][i] += residual.values[pack][i];
+      }
+    });
   }
 }
 
-// is_cached: the dynamic shared memory holds kNormWarps rows of v; otherwise residual_out serves,
-// or v is computed again.
-template <typename X, typename Out, int kPack>
-__global__ void add_norm_forward_kernel(AddNormParams params, bool is_cached) {
-  extern __shared__ float4 shared_rows[];
-  const int64_t row = static_cast<int64_t>(blockIdx.x) * kNormWarps + threadIdx.x / kWarpSize;
-  if (row >= params.rows) {
-    return;
+// Turns v into out = xhat * weight + bias.
+template <class Tile>
+__device__ __forceinline__ void normalize_row(
+    const AddNormParams& params, const NormRowStats& stats, HeldRow<Tile>& v) {
+  const auto dim = static_cast<int>(params.dim);
+  HeldRow<Tile> weight;
+  HeldRow<Tile> bias = {};
+  load_row(params.weight, dim, weight);
+  if (params.bias != nullptr) {
+    load_row(params.bias, dim, bias);
   }
-  const int64_t base = row * params.dim;
-  const float mask = norm_row_mask(params, row);
-  float* cache = reinterpret_cast<float*>(shared_rows) + threadIdx.x / kWarpSize * params.dim;
-  float v[kPack];
-  for_each_pack<kPack>(params.dim, [&](int64_t c) {
-    load_v<X>(params, base + c, mask, v);
-    if (is_cached) {
-      store_pack<kPack>(v, cache + c);
-    }
-    if (params.residual_out != nullptr) {
-      store_pack<kPack>(v, params.residual_out + base + c);
+  for_each_pack<Tile>(Tile::kMaxDim, [&](int pack, int) {
+    for (int i = 0; i < kNormPack; ++i) {
+      const float xhat = stats.normalize(v.values[pack][i]);
+      v.values[pack][i] = fmaf(xhat, weight.values[pack][i], bias.values[pack][i]);
     }
   });
-  const auto recall = [&](int64_t c, float(&values)[kPack]) {
-    if (is_cached) {
-      load_pack<kPack>(cache + c, values);
-    } else if (params.residual_out != nullptr) {
-      load_pack<kPack>(params.residual_out + base + c, values);
-    } else {
-      load_v<X>(params, base + c, mask, values);
-    }
-  };
-  const NormRowStats stats = norm_row_stats<kPack>(params, recall);
-  for_each_pack<kPack>(params.dim, [&](int64_t c) {
-    float weight[kPack];
-    float bias[kPack] = {};
-    load_pack<kPack>(params.weight + c, weight);
-    if (params.bias != nullptr) {
-      load_pack<kPack>(params.bias + c, bias);
-    }
-    recall(c, v);
-    for (int i = 0; i < kPack; ++i) {
-      v[i] = stats.normalize(v[i]) * weight[i] + bias[i];
-    }
-    store_pack<kPack>(v, static_cast<Out*>(params.out) + base + c);
-  });
+}
+
+// One row for each kLanes lanes.
+template <class Tile>
+__global__ void __launch_bounds__(kNormThreads) add_norm_forward_kernel(AddNormParams params) {
+  const int64_t first = static_cast<int64_t>(blockIdx.x) * Tile::kRows;
+  const RowPlace place(params, first + threadIdx.x / Tile::kLanes);
+  const int64_t base = place.row * params.dim;
+  HeldRow<Tile> v;
+  load_v(params, place, v);
+  if (params.residual_out != nullptr) {
+    store_row(v, place.count, params.residual_out + base);
+  }
+  const NormRowStats stats = held_row_stats(params, v, place.count);
+  normalize_row(params, stats, v);
+  store_stored_row(v, place.count, params.out, params.out_dtype, base);
 }
 
 }  // namespace
-}  // namespace vim::kernels
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE

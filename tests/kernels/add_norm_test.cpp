@@ -75,6 +75,21 @@ TEST_CASE("add_norm's out does not depend on which other results are wanted", "[
   }
 }
 
+TEST_CASE("add_norm writes out again, bit for bit, from v alone", "[norm]") {
+  for (const NormCase& test : norm_cases()) {
+    const NormInputs in = make_norm_inputs(test);
+    for_each_backend([&](const std::string& backend) {
+      INFO(test.name << " on " << backend);
+      NormRun first(test, in);
+      NormRun again(test, in);
+      first.run(kAllRows);
+      again.forward = out_again(first, again.out);
+      add_norm_forward(again.forward, {0, add_norm_num_rows(again.forward)});
+      CHECK(first.out.words() == again.out.words());
+    });
+  }
+}
+
 TEST_CASE("add_norm's backward writes only what is wanted", "[norm]") {
   const NormCase test{"partial", kLayer, 20, 37, true, true};
   const NormInputs in = make_norm_inputs(test);

@@ -112,6 +112,19 @@ const std::vector<ConvCase>& conv_cases() {
       {"bfloat16_strided_large", 2, 37, 67, 4, "fr", true, true, DType::kBFloat16, 3, 1e4},
       {"float16", 2, 37, 130, 4, "fr", true, true, DType::kFloat16},
       {"float16_strided", 2, 37, 67, 3, "r", false, true, DType::kFloat16, 5},
+      {"width_5", 2, 19, 66, 5, "fr"},
+      {"width_6", 2, 19, 66, 6, "rf"},
+      {"width_7", 1, 19, 66, 7, "f"},
+      {"packs_width_2", 2, 45, 136, 2, "rf"},
+      {"packs_width_3", 2, 45, 136, 3, "fr"},
+      {"packs_width_2_alone", 2, 45, 136, 2, "r"},
+      {"packs_width_3_alone", 2, 45, 136, 3, "f", true, true, DType::kBFloat16},
+      {"packs_reversed_first", 3, 61, 8, 4, "rf", true, true, DType::kBFloat16, 8},
+      {"packs_two_reversed", 2, 41, 12, 4, "rr", false, false, DType::kFloat16, 4},
+      {"packs_long", 1, 2049, 8, 4, "rf", true, true, DType::kFloat32, 8},
+      {"packs_large_values", 2, 150, 136, 4, "fr", true, true, DType::kFloat32, 0, 1e4},
+      {"vim_tiny_bfloat16", 2, 197, 384, 4, "fr", true, true, DType::kBFloat16, 384},
+      {"vim_tiny_float16", 1, 197, 384, 4, "f", true, true, DType::kFloat16, 384},
   };
   return cases;
 }

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "kernels/backend.h"
-#include "kernels/cpu/storage.h"
+#include "kernels/storage.h"
 
 namespace vim::tests {
 namespace {

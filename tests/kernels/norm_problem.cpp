@@ -137,7 +137,16 @@ const std::vector<NormCase>& norm_cases() {
       {"rms_f16_f16", kRms, 20, 70, true, false, DType::kFloat16, DType::kFloat16},
       {"rms_f32_bf16", kRms, 20, 70, false, false, DType::kFloat32, DType::kBFloat16},
       {"rms_bf16_f32", kRms, 20, 70, true, false, DType::kBFloat16, DType::kFloat32},
+      {"rms_192_bf16", kRms, 77, 192, true, false, DType::kBFloat16, DType::kBFloat16, 11, 0.8},
+      {"rms_4", kRms, 67, 4},
+      {"rms_196", kRms, 35, 196, true, true, DType::kFloat16, DType::kFloat16},
+      {"rms_768", kRms, 33, 768, true, false, DType::kBFloat16, DType::kBFloat16},
+      {"rms_1024", kRms, 5, 1024, true, true, DType::kFloat32, DType::kBFloat16},
+      {"rms_1028", kRms, 5, 1028, true, true, DType::kBFloat16, DType::kBFloat16},
       {"rms_wide", kRms, 3, 5000},
+      {"layer_192_bf16", kLayer, 65, 192, true, true, DType::kBFloat16, DType::kBFloat16, 5, 0.9},
+      {"layer_384", kLayer, 31, 384, true, true, DType::kFloat32, DType::kFloat16},
+      {"layer_772", kLayer, 9, 772, true, true, DType::kFloat32, DType::kBFloat16},
       {"layer_wide", kLayer, 3, 5003, true, true},
       {"layer_one_channel", kLayer, 6, 1, true, true},
       {"layer_5", kLayer, 3, 5, true, true},
@@ -221,6 +230,18 @@ void NormRun::run(int64_t piece) {
   run_in_pieces(add_norm_backward_reduce_num_rows(backward), piece, [&](RowRange rows) {
     add_norm_backward_reduce(backward, rows);
   });
+}
+
+AddNormParams out_again(const NormRun& run, TokenArray& out) {
+  AddNormParams params = run.forward;
+  params.x = run.v.data();
+  params.x_dtype = DType::kFloat32;
+  params.residual = nullptr;
+  params.residual_out = nullptr;
+  params.sample_mask = nullptr;
+  params.keep = 1.0F;
+  params.out = out.mutable_view().data;
+  return params;
 }
 
 }  // namespace vim::tests

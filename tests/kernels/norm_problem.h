@@ -60,4 +60,8 @@ struct NormRun {
   void run(int64_t piece);
 };
 
+/// Parameters that compute the out of a finished run from its v alone, as a caller does who has not
+/// kept out.
+kernels::AddNormParams out_again(const NormRun& run, TokenArray& out);
+
 }  // namespace vim::tests

@@ -1,6 +1,6 @@
 // Conversions of the storage types against their definition: value = sign * significand *
 // 2^exponent.
-#include "kernels/cpu/storage.h"
+#include "kernels/storage.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,0 +1,62 @@
+// Launches of the convolution's forward. Widths 2 to 4 over aligned views have kernels of their
+// own; one kernel with masked taps, a channel for each thread, serves everything else.
+#include "kernels/cuda/causal_conv1d.h"
+
+#include <cuda_runtime.h>
+
+#include "kernels/cuda/causal_conv1d_fwd.cuh"
+#include "kernels/cuda/causal_conv1d_plan.h"
+#include "kernels/storage.h"
+
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
+namespace {
+
+constexpr int kPack = 4;         // channels of a thread: 8 or 16 bytes
+constexpr int kChunkSteps = 20;  // more blocks against 3 tokens of x read twice
+
+template <typename T, int kTaps, int kChannels>
+void launch_forward(const ConvParams& params, void* stream) {
+  const ConvGrid grid = plan_conv_grid(params, kTaps, kChannels, kChunkSteps, kConvForwardUnroll);
+  LaunchShape shape;
+  shape.grid = dim3(static_cast<unsigned>(grid.num_blocks()));
+  shape.block = dim3(kConvThreads);
+  shape.stream = static_cast<cudaStream_t>(stream);
+  if (params.num_directions == 1) {
+    VIM_LAUNCH((causal_conv1d_forward_kernel<T, kTaps, kChannels, 1>), shape, params, grid);
+  } else {
+    VIM_LAUNCH((causal_conv1d_forward_kernel<T, kTaps, kChannels, 2>), shape, params, grid);
+  }
+}
+
+bool can_pack(const ConvParams& params) {
+  bool packs = conv_inputs_pack(params, kPack);
+  for (int i = 0; i < params.num_directions; ++i) {
+    const MutableTokenView& out = params.direction[i].out;
+    packs = packs &&
+            conv_view_packs({out.data, out.batch_stride, out.token_stride}, params.dtype, kPack);
+  }
+  return packs;
+}
+
+template <typename T>
+void dispatch_forward(const ConvParams& params, void* stream) {
+  switch (can_pack(params) ? params.width : kMaxConvWidth) {
+    case 2:
+      return launch_forward<T, 2, kPack>(params, stream);
+    case 3:
+      return launch_forward<T, 3, kPack>(params, stream);
+    case 4:
+      return launch_forward<T, 4, kPack>(params, stream);
+    default:
+      return launch_forward<T, kAnyWidthTaps, 1>(params, stream);
+  }
+}
+
+}  // namespace
+
+void causal_conv1d_forward(const ConvParams& params, void* stream) {
+  check_conv_forward(params);
+  visit_dtype(params.dtype, [&](auto tag) { dispatch_forward<decltype(tag)>(params, stream); });
+}
+
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE

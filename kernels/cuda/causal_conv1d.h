@@ -1,0 +1,23 @@
+// Causal convolution on the GPU: the parameters of kernels/causal_conv1d.h with device pointers,
+// and a stream.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/causal_conv1d.h"
+#include "kernels/cuda/namespace.h"
+
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
+
+/// Computes out of every direction. stream is a cudaStream_t; nothing is synchronised. Throws
+/// std::invalid_argument for impossible sizes and std::runtime_error if a launch fails.
+/// Deterministic, bit for bit.
+void causal_conv1d_forward(const ConvParams& params, void* stream);
+
+/// Bytes of device memory, 256-byte aligned, that the backward needs as params.workspace.
+size_t causal_conv1d_backward_workspace_size(const ConvBackwardParams& params);
+
+/// Computes dx, dweight and dbias: both phases of the CPU entries. Errors and determinism as above.
+void causal_conv1d_backward(const ConvBackwardParams& params, void* stream);
+
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE

@@ -1,0 +1,106 @@
+// The division of the convolution's work and its checks. The library links nothing of the CPU
+// kernels, so its refusals are its own.
+#include "kernels/cuda/causal_conv1d_plan.h"
+
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
+namespace {
+
+constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMaxExtent = int64_t{1} << 30;  // tokens and channels are counted in 32 bits
+
+void check_between(const char* what, int64_t value, int64_t low, int64_t high) {
+  if (value < low || value > high) {
+    throw std::invalid_argument(
+        std::string(what) + " must be from " + std::to_string(low) + " to " + std::to_string(high) +
+        ", got " + std::to_string(value));
+  }
+}
+
+void check_present(const char* what, const void* pointer) {
+  if (pointer == nullptr) {
+    throw std::invalid_argument(std::string(what) + " is null");
+  }
+}
+
+int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+// Kernels step from token to token with 32-bit strides.
+void check_stride(int64_t token_stride) {
+  check_between("causal_conv1d: token stride", token_stride, 0, kMaxExtent);
+}
+
+bool is_aligned(const void* pointer, int64_t bytes) {
+  return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0;
+}
+
+}  // namespace
+
+ConvGrid plan_conv_grid(
+    const ConvParams& params, int taps, int pack, int target_steps, int unroll) {
+  const int64_t steps = params.seqlen + taps - 1;
+  const int64_t even = divide_up(steps, divide_up(steps, target_steps));
+  ConvGrid grid;
+  grid.chunk_steps = static_cast<int>(divide_up(even, unroll) * unroll);
+  grid.num_chunks = static_cast<int>(divide_up(steps, grid.chunk_steps));
+  grid.num_rows = params.batch * grid.num_chunks;
+  grid.num_row_blocks = divide_up(grid.num_rows, kConvWarps);
+  grid.tile_channels = 32 * pack;
+  grid.num_tiles = static_cast<int>(divide_up(params.channels, grid.tile_channels));
+  check_between("causal_conv1d: number of blocks", grid.num_blocks(), 1, (int64_t{1} << 31) - 1);
+  return grid;
+}
+
+void check_conv_sizes(const ConvParams& params) {
+  check_between("causal_conv1d: batch", params.batch, 1, kUnlimited);
+  check_between("causal_conv1d: seqlen", params.seqlen, 1, kMaxExtent);
+  check_between("causal_conv1d: channels", params.channels, 1, kMaxExtent);
+  check_between("causal_conv1d: width", params.width, 1, kMaxConvWidth);
+  check_between("causal_conv1d: num_directions", params.num_directions, 1, kMaxDirections);
+}
+
+void check_conv_forward(const ConvParams& params) {
+  check_conv_sizes(params);
+  check_present("causal_conv1d: x", params.x.data);
+  check_stride(params.x.token_stride);
+  for (int i = 0; i < params.num_directions; ++i) {
+    check_present("causal_conv1d: weight", params.direction[i].weight);
+    check_present("causal_conv1d: out", params.direction[i].out.data);
+    check_stride(params.direction[i].out.token_stride);
+  }
+}
+
+void check_conv_backward(const ConvBackwardParams& params) {
+  check_conv_sizes(params.forward);
+  check_present("causal_conv1d: x", params.forward.x.data);
+  check_present("causal_conv1d: dx", params.dx.data);
+  check_present("causal_conv1d: workspace", params.workspace);
+  check_stride(params.forward.x.token_stride);
+  check_stride(params.dx.token_stride);
+  for (int i = 0; i < params.forward.num_directions; ++i) {
+    check_present("causal_conv1d: weight", params.forward.direction[i].weight);
+    check_present("causal_conv1d: dout", params.dout[i].data);
+    check_stride(params.dout[i].token_stride);
+  }
+}
+
+bool conv_view_packs(const TokenView& view, DType dtype, int pack) {
+  const int element_size = dtype == DType::kFloat32 ? 4 : 2;
+  return is_aligned(view.data, pack * element_size) && view.batch_stride % pack == 0 &&
+         view.token_stride % pack == 0;
+}
+
+bool conv_inputs_pack(const ConvParams& params, int pack) {
+  bool packs = params.channels % pack == 0 && conv_view_packs(params.x, params.dtype, pack);
+  for (int i = 0; i < params.num_directions; ++i) {
+    const int64_t bytes = pack * static_cast<int64_t>(sizeof(float));
+    packs = packs && is_aligned(params.direction[i].weight, bytes) &&
+            is_aligned(params.direction[i].bias, bytes);
+  }
+  return packs;
+}
+
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE

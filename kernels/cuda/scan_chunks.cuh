@@ -1,0 +1,87 @@
+// The states that enter the chunks of a cut sequence: every chunk is first walked from a state of
+// 0, then a short walk over the chunks adds what came before: a state h that enters a chunk leaves
+// it as exp(A sum(dt)) h plus what the chunk itself left.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/scan_warp.cuh"
+
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
+namespace {
+
+constexpr int kCarryThreads = 128;
+constexpr int kCarryAhead = 8;  // chunks whose loads overlap
+
+/// Writes what each chunk leaves of a state of 0 into split.states, and split.sum_dt. A block is
+/// one warp and walks one direction.
+template <typename Form>
+__global__ void __launch_bounds__(kWarpSize) scan_chunk_kernel(ScanParams params, ScanSplit split) {
+  const ScanWarp warp = locate_warp(params, split, Form::kChannels);
+  ScanLane<Form> lane(params, warp);
+  auto& shared = *block_shared<typename Form::Shared>();
+  float sum_dt = 0.0F;
+  const int end = warp.num_tokens();
+  for (int begin = 0; begin < end; begin += kWarpTokens) {
+    const ScanSteps steps{warp.token(begin), warp.reversed ? -1 : 1, min(end - begin, kWarpTokens)};
+    stage_items<Form>(params, warp, steps, shared);
+    stage_bc<Form>(params, warp, steps, shared.bc[0][0]);
+    __syncwarp();
+    for (int i = 0; i < steps.count; ++i) {
+      const float2 item = shared.items[i][Form::slot(i, lane.channel)];
+      const float* B = &shared.bc[i][0][lane.first_state];
+      sum_dt += item.x;
+#pragma unroll
+      for (int n = 0; n < Form::kLaneStates; ++n) {
+        lane.h[n] = fmaf(fast_exp2(item.x * lane.A[n]), lane.h[n], item.x * item.y * B[n]);
+      }
+    }
+    __syncwarp();
+  }
+  const int64_t row = warp.split_row(params, split);
+  lane.store_h(params, warp, split.states + row * params.d_inner * params.d_state);
+  if (lane.is_inside && lane.first_state == 0) {
+    split.sum_dt[row * params.d_inner + warp.first_channel + lane.channel] = sum_dt;
+  }
+}
+
+/// Turns what the chunks leave into what enters them. One thread for each (direction, batch,
+/// channel, state).
+__global__ void __launch_bounds__(kCarryThreads)
+    scan_carry_kernel(ScanParams params, ScanSplit split) {
+  const int64_t entries = params.d_inner * params.d_state;
+  const int64_t index = static_cast<int64_t>(blockIdx.x) * kCarryThreads + threadIdx.x;
+  if (index >= params.num_directions * params.batch * entries) {
+    return;
+  }
+  const int64_t row = index / entries;
+  const int64_t entry = index % entries;
+  const ScanDirection& in = params.direction[row / params.batch];
+  const float A = in.A[entry] * kLog2E;
+  const int64_t first = in.reversed ? split.num_chunks - 1 : 0;
+  const int64_t step = in.reversed ? -1 : 1;
+  float* states = split.states + (row * split.num_chunks + first) * entries + entry;
+  const float* sum_dt =
+      split.sum_dt + (row * split.num_chunks + first) * params.d_inner + entry / params.d_state;
+  float carried = 0.0F;
+  for (int64_t i = 0; i < split.num_chunks; i += kCarryAhead) {
+    float left[kCarryAhead];
+    float sum[kCarryAhead];
+#pragma unroll
+    for (int k = 0; k < kCarryAhead; ++k) {
+      const int64_t chunk = min(i + k, split.num_chunks - 1) * step;
+      left[k] = states[chunk * entries];
+      sum[k] = sum_dt[chunk * params.d_inner];
+    }
+#pragma unroll
+    for (int k = 0; k < kCarryAhead; ++k) {
+      if (i + k < split.num_chunks) {
+        states[(i + k) * step * entries] = carried;
+        carried = fmaf(fast_exp2(A * sum[k]), carried, left[k]);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE

@@ -1,0 +1,107 @@
+// The second half of the scan's backward: adds the blocks' partial sums, always in the same order.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/scan_backward.cuh"
+#include "kernels/cuda/scan_backward_plan.cuh"
+#include "kernels/cuda/scan_math.cuh"
+
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
+namespace {
+
+constexpr int kBcReduceThreads = 4 * kTilePartials;  // four token tiles a block
+constexpr int kBatchSlices = 8;
+constexpr int kBatchReduceThreads = kBatchSlices * kWarpSize;
+
+/// dB and dC: the sums over the channel tiles of a group. Blocks are (direction, batch, group,
+/// state group, four token tiles), the last fastest; a thread adds one entry of kTilePartials.
+template <typename T>
+__global__ void __launch_bounds__(kBcReduceThreads)
+    scan_reduce_bc_kernel(ScanBackwardParams params, ScanBackwardPlan plan) {
+  const ScanParams& forward = params.forward;
+  const int64_t tile_blocks = (plan.token_tiles + 3) / 4;
+  int64_t index = blockIdx.x;
+  const int64_t token_tile =
+      index % tile_blocks * 4 + static_cast<int64_t>(threadIdx.x) / kTilePartials;
+  index /= tile_blocks;
+  const int64_t state_group = index % plan.state_groups;
+  index /= plan.state_groups;
+  const int64_t group = index % forward.groups;
+  index /= forward.groups;
+  const int64_t batch = index % forward.batch;
+  const int direction = static_cast<int>(index / forward.batch);
+  if (token_tile >= plan.token_tiles) {
+    return;
+  }
+  const int64_t per_group = plan.channel_tiles / forward.groups;
+  const int64_t tile_stride = plan.state_groups * plan.token_tiles * kTilePartials;
+  const int entry_index = static_cast<int>(threadIdx.x) % kTilePartials;
+  const float4* partial =
+      plan.bc_partial + plan.bc_row(forward, direction, batch, group * per_group) +
+      (state_group * plan.token_tiles + token_tile) * kTilePartials + entry_index;
+  float sum[4] = {};
+#pragma unroll 8
+  for (int64_t i = 0; i < per_group; ++i) {
+    const float4 part = partial[i * tile_stride];
+    sum[0] += part.x;
+    sum[1] += part.y;
+    sum[2] += part.z;
+    sum[3] += part.w;
+  }
+  const PartialEntry entry(entry_index);
+  const ScanDirectionGrads& grads = params.grads[direction];
+  const MutableTokenView& view = entry.is_C ? grads.dC : grads.dB;
+  const int64_t segment = token_tile / kSegmentTiles;
+  const int64_t begin = segment * plan.split.chunk;
+  const int64_t end = min(begin + plan.split.chunk, forward.seqlen);
+  for (int i = 0; i < 4; ++i) {
+    const int64_t step = token_tile % kSegmentTiles * kTileTokens + entry.token + i % 2;
+    const int64_t state = state_group * kGroupStates + entry.state + i / 2;
+    if (step < end - begin && state < forward.d_state) {
+      const int64_t token = forward.direction[direction].reversed ? end - 1 - step : begin + step;
+      scan_sample<T>(view, batch)[token * view.token_stride + group * forward.d_state + state] =
+          from_float<T>(sum[i]);
+    }
+  }
+}
+
+/// result[i] = sum over the batch of partial[b][i]; null: not wanted. Lanes take neighbouring
+/// entries, warps every kBatchSlices-th sample.
+struct BatchSum {
+  const float* partial;
+  float* result;
+  int64_t entries;
+};
+
+struct BatchSums {
+  BatchSum sum[3 * kMaxDirections];
+  int64_t batch;
+};
+
+__global__ void __launch_bounds__(kBatchReduceThreads) scan_reduce_batch_kernel(BatchSums sums) {
+  const BatchSum& sum = sums.sum[blockIdx.y];
+  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
+  const int slice = static_cast<int>(threadIdx.x) / kWarpSize;
+  const int64_t entry = static_cast<int64_t>(blockIdx.x) * kWarpSize + lane;
+  const bool exists = entry < sum.entries && sum.result != nullptr;
+  float total = 0.0F;
+#pragma unroll 4
+  for (int64_t b = slice; exists && b < sums.batch; b += kBatchSlices) {
+    total += sum.partial[b * sum.entries + entry];
+  }
+  float* slices = block_shared<float>();
+  slices[threadIdx.x] = total;
+  __syncthreads();
+  if (slice != 0 || !exists) {
+    return;
+  }
+  for (int i = 1; i < kBatchSlices; ++i) {
+    total += slices[i * kWarpSize + lane];
+  }
+  sum.result[entry] = total;
+}
+
+}  // namespace
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE

@@ -1,0 +1,296 @@
+// How a warp of the scan's forward works: on 32 / kLanes channels of one sample in one direction,
+// all by itself. It brings 16 tokens at a time into shared memory, in accesses as wide as the
+// tensors allow, walks them, and carries the results out the same way; no other warp waits for it.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/scan_math.cuh"
+
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
+namespace {
+
+constexpr int kWarpTokens = 16;
+
+/// A sequence cut into chunks that are walked side by side, for scans with few rows.
+struct ScanSplit {
+  int64_t chunk = 0;  // tokens of a chunk
+  int64_t num_chunks = 1;
+  /// (directions, batch, chunks, d_inner, d_state): the state that enters each chunk in the order
+  /// of the walk; null: 0 everywhere.
+  float* states = nullptr;
+  float* sum_dt = nullptr;  // (directions, batch, chunks, d_inner): sum of dt over each chunk
+};
+
+/// How a lane holds a channel: kStates of its states, the rest in kLanes - 1 neighbouring lanes.
+/// kPack channels are moved at once. kPlain, known when the kernel is compiled, is the model's own
+/// case: gate, softplus, D and bias are there, d_state is kStates * kLanes, all is aligned to
+/// packs.
+template <typename T, int kStates, int kLanes, int kPack, bool kPlain = false>
+struct ScanForm {
+  using Storage = T;
+  static constexpr bool kIsPlain = kPlain;
+  static constexpr int kLaneStates = kStates;
+  static constexpr int kChannelLanes = kLanes;
+  static constexpr int kChannels = kWarpSize / kLanes;
+  static constexpr int kChannelPack = kPack < kChannels ? kPack : kChannels;
+  static constexpr int kPadded = kStates * kLanes;  // states with those that only fill up
+
+  /// One warp's shared memory.
+  struct Shared {
+    float2 items[kWarpTokens][kChannels];  // (dt, u) of a token; after its walk, x is y
+    float bc[kWarpTokens][2][kPadded];     // B, C
+  };
+
+  /// Where in its row the item of a channel lies: pairs of items change places so that eight lanes
+  /// that write packs of eight channels at a time meet all banks.
+  __device__ static int slot(int step, int channel) {
+    if (kChannels == 32) {
+      return channel ^ (((step & 1) | (channel >> 3 & 2)) << 1);
+    }
+    return kChannels == 8 ? channel ^ ((step >> 1 & 3) << 1) : channel;
+  }
+};
+
+/// Where a warp works. Blocks are (direction if each block walks one alone, batch, chunk, tile),
+/// the tile fastest; a block has one warp for each of its directions.
+struct ScanWarp {
+  int64_t batch;
+  int64_t chunk;
+  int64_t begin;  // tokens of the chunk
+  int64_t end;
+  int64_t group;
+  int64_t first_channel;
+  int num_channels;  // of the tile; less than its width in the last tile of a group
+  int direction;
+  bool reversed;
+
+  __device__ int num_tokens() const { return static_cast<int>(end - begin); }
+  /// Token of a step of this direction's walk through the chunk.
+  __device__ int64_t token(int step) const { return reversed ? end - 1 - step : begin + step; }
+  /// True for the chunk that ends the walk.
+  __device__ bool is_last_chunk(const ScanSplit& split) const {
+    return chunk == (reversed ? 0 : split.num_chunks - 1);
+  }
+  /// Row of this chunk in the arrays of a ScanSplit.
+  __device__ int64_t split_row(const ScanParams& params, const ScanSplit& split) const {
+    return (direction * params.batch + batch) * split.num_chunks + chunk;
+  }
+};
+
+__device__ inline ScanWarp locate_warp(
+    const ScanParams& params, const ScanSplit& split, int tile_width) {
+  const int64_t tiles = params.groups * scan_tiles_per_group(params, tile_width);
+  int64_t index = blockIdx.x;
+  const ScanTile tile = scan_tile(params, tile_width, index % tiles);
+  index /= tiles;
+  ScanWarp warp;
+  warp.chunk = index % split.num_chunks;
+  index /= split.num_chunks;
+  warp.batch = index % params.batch;
+  warp.direction =
+      static_cast<int>(index / params.batch) + static_cast<int>(threadIdx.x) / kWarpSize;
+  warp.begin = warp.chunk * split.chunk;
+  warp.end = min(warp.begin + split.chunk, params.seqlen);
+  warp.group = tile.group;
+  warp.first_channel = tile.first;
+  warp.num_channels = static_cast<int>(tile.end - tile.first);
+  warp.reversed = params.direction[warp.direction].reversed;
+  return warp;
+}
+
+/// Some consecutive steps of a walk, at most kWarpTokens.
+struct ScanSteps {
+  int64_t token;  // of the first
+  int direction;  // +1 or -1
+  int count;
+};
+
+/// A view's address of the first step and the warp's first channel, and its stride from step to
+/// step.
+template <typename Pointer>
+struct StepView {
+  Pointer first;
+  int stride;
+
+  __device__ Pointer at(int step, int channel) const { return first + step * stride + channel; }
+};
+
+template <typename T, typename View>
+__device__ __forceinline__ auto step_view(
+    const View& view, const ScanWarp& warp, const ScanSteps& steps, int64_t channel) {
+  auto* first = scan_sample<T>(view, warp.batch) + steps.token * view.token_stride + channel;
+  return StepView<decltype(first)>{first, static_cast<int>(view.token_stride) * steps.direction};
+}
+
+/// Calls f(step, channel) for this lane's share of the packs of the warp's tokens and channels.
+template <typename Form, typename F>
+__device__ __forceinline__ void for_each_pack(const ScanWarp& warp, const ScanSteps& steps, F f) {
+  constexpr int kPacks = Form::kChannels / Form::kChannelPack;
+#pragma unroll 1  // the states stay in registers meanwhile
+  for (int i = 0; i < kWarpTokens * kPacks; i += kWarpSize) {
+    const int index = i + static_cast<int>(threadIdx.x) % kWarpSize;
+    const int step = index / kPacks;
+    const int channel = index % kPacks * Form::kChannelPack;
+    if (step < steps.count && channel < warp.num_channels) {
+      f(step, channel);
+    }
+  }
+}
+
+// (dt, u) of every token and channel.
+template <typename Form>
+__device__ __forceinline__ void stage_items(
+    const ScanParams& params,
+    const ScanWarp& warp,
+    const ScanSteps& steps,
+    typename Form::Shared& shared) {
+  using T = typename Form::Storage;
+  constexpr int kPack = Form::kChannelPack;
+  const ScanDirection& in = params.direction[warp.direction];
+  const auto u_view = step_view<T>(in.u, warp, steps, warp.first_channel);
+  const auto delta_view = step_view<T>(in.delta, warp, steps, warp.first_channel);
+  const float* bias_of = in.delta_bias == nullptr ? nullptr : in.delta_bias + warp.first_channel;
+  for_each_pack<Form>(warp, steps, [&](int step, int channel) {
+    float u[kPack];
+    float dt[kPack];
+    float bias[kPack] = {};
+    load_pack<kPack>(u_view.at(step, channel), u);
+    load_pack<kPack>(delta_view.at(step, channel), dt);
+    if constexpr (Form::kIsPlain) {
+      load_pack<kPack>(bias_of + channel, bias);
+    } else {
+      for (int i = 0; bias_of != nullptr && i < kPack; ++i) bias[i] = bias_of[channel + i];
+    }
+#pragma unroll
+    for (int i = 0; i < kPack; ++i) {
+      dt[i] += bias[i];
+      const bool has_softplus = Form::kIsPlain || params.delta_softplus;
+      dt[i] = has_softplus ? scan_softplus<T>(dt[i]) : dt[i];
+    }
+    if constexpr (kPack % 2 == 0) {
+#pragma unroll
+      for (int i = 0; i < kPack; i += 2) {
+        auto* pair = &shared.items[step][Form::slot(step, channel + i)];
+        *reinterpret_cast<float4*>(pair) = make_float4(dt[i], u[i], dt[i + 1], u[i + 1]);
+      }
+    } else {
+      shared.items[step][Form::slot(step, channel)] = make_float2(dt[0], u[0]);
+    }
+  });
+}
+
+/// Asks for u, delta and, where the walk will finish tokens, z of the steps to come.
+template <typename Form>
+__device__ __forceinline__ void prefetch_items(
+    const ScanParams& params, const ScanWarp& warp, const ScanSteps& steps, bool finishes) {
+  using T = typename Form::Storage;
+  constexpr int kSectorChannels = 32 / static_cast<int>(sizeof(T));
+  constexpr int kSectors = (Form::kChannels + kSectorChannels - 1) / kSectorChannels;
+  const ScanDirection& in = params.direction[warp.direction];
+  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
+  const int channel = lane % kSectors * kSectorChannels;
+  const auto u = step_view<T>(in.u, warp, steps, warp.first_channel);
+  const auto delta = step_view<T>(in.delta, warp, steps, warp.first_channel);
+  const auto z = step_view<T>(params.z, warp, steps, warp.first_channel);
+  for (int step = lane / kSectors; step < steps.count; step += kWarpSize / kSectors) {
+    prefetch_to_l2(u.at(step, channel));
+    prefetch_to_l2(delta.at(step, channel));
+    if (finishes) prefetch_to_l2(z.at(step, channel));
+  }
+}
+
+// B and C of every token, four states at a time: a lane keeps its column.
+template <typename Form>
+__device__ __forceinline__ void stage_bc_packs(
+    const ScanParams& params, const ScanWarp& warp, const ScanSteps& steps, float* bc) {
+  using T = typename Form::Storage;
+  constexpr int kRowLanes = 2 * Form::kPadded / 4;
+  constexpr int kRows = kWarpSize / kRowLanes;
+  const ScanDirection& in = params.direction[warp.direction];
+  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
+  const int column = 4 * (lane % kRowLanes);
+  const bool is_C = column >= Form::kPadded;
+  const int64_t state = warp.group * Form::kPadded + column % Form::kPadded;
+  const auto view = step_view<T>(is_C ? in.C : in.B, warp, steps, state);
+#pragma unroll
+  for (int i = 0; i < kWarpTokens; i += kRows) {
+    const int step = i + lane / kRowLanes;
+    if (step < steps.count) {
+      float values[4];
+      load_pack<4>(view.at(step, 0), values);
+      *reinterpret_cast<float4*>(bc + step * 2 * Form::kPadded + column) =
+          make_float4(values[0], values[1], values[2], values[3]);
+    }
+  }
+}
+
+// B and C of every token; absent states are 0.
+template <typename Form>
+__device__ __forceinline__ void stage_bc(
+    const ScanParams& params, const ScanWarp& warp, const ScanSteps& steps, float* bc) {
+  using T = typename Form::Storage;
+  constexpr int kPadded = Form::kPadded;
+  if constexpr (Form::kIsPlain) {
+    return stage_bc_packs<Form>(params, warp, steps, bc);
+  }
+  const ScanDirection& in = params.direction[warp.direction];
+  const int64_t first_state = warp.group * params.d_state;
+  const auto B = step_view<T>(in.B, warp, steps, first_state);
+  const auto C = step_view<T>(in.C, warp, steps, first_state);
+  const int d_state = static_cast<int>(params.d_state);
+  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
+  for (int i = lane; i < steps.count * 2 * kPadded; i += kWarpSize) {
+    const int step = i / (2 * kPadded);
+    const int n = i % kPadded;
+    const bool is_C = i % (2 * kPadded) >= kPadded;
+    bc[i] = n < d_state ? to_float(*(is_C ? C.at(step, n) : B.at(step, n))) : 0.0F;
+  }
+}
+
+/// A lane's channel of the warp and the states it holds.
+template <typename Form>
+struct ScanLane {
+  static constexpr int kStates = Form::kLaneStates;
+  int channel;  // in the warp's tile
+  int first_state;
+  bool is_inside;    // the channel exists
+  float A[kStates];  // times log2(e); 0 for absent states
+  float h[kStates];
+
+  __device__ ScanLane(const ScanParams& params, const ScanWarp& warp) {
+    const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
+    channel = lane / Form::kChannelLanes;
+    first_state = lane % Form::kChannelLanes * kStates;
+    is_inside = channel < warp.num_channels;
+    load(params, warp, params.direction[warp.direction].A, A);
+#pragma unroll
+    for (int n = 0; n < kStates; ++n) {
+      A[n] *= kLog2E;
+      h[n] = 0.0F;
+    }
+  }
+
+  /// From and to an array (d_inner, d_state).
+  __device__ void load(
+      const ScanParams& params, const ScanWarp& warp, const float* from, float (&to)[kStates]) {
+    const int64_t offset = (warp.first_channel + channel) * params.d_state + first_state;
+#pragma unroll
+    for (int n = 0; n < kStates; ++n) {
+      to[n] = is_inside && first_state + n < params.d_state ? from[offset + n] : 0.0F;
+    }
+  }
+  __device__ void store_h(const ScanParams& params, const ScanWarp& warp, float* to) const {
+    const int64_t offset = (warp.first_channel + channel) * params.d_state + first_state;
+#pragma unroll
+    for (int n = 0; n < kStates; ++n) {
+      if (is_inside && first_state + n < params.d_state) {
+        to[offset + n] = h[n];
+      }
+    }
+  }
+};
+
+}  // namespace
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE

@@ -1,0 +1,27 @@
+// Selective scan on the GPU: the parameters of kernels/selective_scan.h with device pointers, and a
+// stream.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/cuda/namespace.h"
+#include "kernels/selective_scan.h"
+
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
+
+/// Bytes of device memory, 256-byte aligned, that the forward needs as params.workspace. 0 unless
+/// the sequence is cut into chunks, which depends on the sizes alone.
+size_t selective_scan_forward_workspace_size(const ScanParams& params);
+
+/// Computes out, y and last_state, whichever are there (out or y must be). Two directions must walk
+/// opposite ways. stream is a cudaStream_t; nothing is synchronised. Throws std::invalid_argument
+/// for impossible sizes and std::runtime_error if a launch fails. Deterministic, bit for bit.
+void selective_scan_forward(const ScanParams& params, void* stream);
+
+/// Bytes that the backward needs as params.workspace; less where params.forward.y is there.
+size_t selective_scan_backward_workspace_size(const ScanBackwardParams& params);
+
+/// Computes all gradients: both phases of the CPU entries. Errors and determinism as above.
+void selective_scan_backward(const ScanBackwardParams& params, void* stream);
+
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE

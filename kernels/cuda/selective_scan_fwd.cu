@@ -1,0 +1,202 @@
+// Launches of the scan's forward. With many rows a lane holds all states of a channel; with few,
+// four lanes share a channel and the sequence is cut into chunks. Which form is taken depends on
+// the sizes alone, so that results do not depend on the device.
+#include <cuda_runtime.h>
+
+#include <stdexcept>
+#include <string>
+
+#include "kernels/cuda/scan_chunks.cuh"
+#include "kernels/cuda/scan_forward.cuh"
+#include "kernels/cuda/scan_launch.h"
+#include "kernels/cuda/selective_scan.h"
+
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
+namespace {
+
+constexpr int64_t kMaxScanStates = 256;
+constexpr int64_t kFewWarps = 1200;  // below this, one lane a channel leaves schedulers idle
+constexpr int64_t kChunkTokens = 128;
+constexpr int64_t kShortSequence = 3 * kChunkTokens;  // not worth a cut
+
+int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+void require(bool holds, const char* name, const char* expected, int64_t actual) {
+  if (!holds) {
+    throw std::invalid_argument(
+        std::string("selective_scan: ") + name + " must be " + expected + ", got " +
+        std::to_string(actual));
+  }
+}
+
+// Offsets within a sample are 32 bits wide.
+template <typename View>
+void require_short_sample(const ScanParams& params, const View& view) {
+  const bool fits = params.seqlen * view.token_stride <= int64_t{1} << 31;
+  require(fits, "seqlen times the token stride", "at most 2^31", params.seqlen * view.token_stride);
+}
+
+void require_short_samples(const ScanParams& params) {
+  require_short_sample(params, params.z);
+  require_short_sample(params, params.out);
+  require_short_sample(params, params.y);
+  for (int i = 0; i < params.num_directions; ++i) {
+    const ScanDirection& in = params.direction[i];
+    for (const TokenView& view : {in.u, in.delta, in.B, in.C}) require_short_sample(params, view);
+  }
+}
+
+int64_t num_channel_warps(const ScanParams& params) {
+  return params.batch * params.num_directions * divide_up(params.d_inner, kWarpSize);
+}
+
+int64_t chunk_tokens(const ScanParams& params) {
+  const bool is_cut = num_channel_warps(params) < kFewWarps && params.seqlen > kShortSequence;
+  return is_cut ? kChunkTokens : params.seqlen;
+}
+
+bool is_packed(const void* data, int64_t batch_stride, int64_t token_stride, int pack, int bytes) {
+  return reinterpret_cast<uintptr_t>(data) % (pack * bytes) == 0 && batch_stride % pack == 0 &&
+         token_stride % pack == 0;
+}
+
+/// True if `pack` channels of every token of every view can be moved as one.
+bool packs_channels(const ScanParams& params, int pack) {
+  const int bytes = params.dtype == DType::kFloat32 ? 4 : 2;
+  const auto fits = [pack, bytes](const auto& view) {
+    return is_packed(view.data, view.batch_stride, view.token_stride, pack, bytes);
+  };
+  bool result = params.d_inner / params.groups % pack == 0 && fits(params.z) && fits(params.out) &&
+                fits(params.y);
+  for (int i = 0; i < params.num_directions; ++i) {
+    result = result && fits(params.direction[i].u) && fits(params.direction[i].delta);
+  }
+  return result;
+}
+
+/// True for what ScanForm calls plain, with `padded` states and packs of `pack` channels.
+bool is_plain(const ScanParams& params, int padded, int pack) {
+  const int bytes = params.dtype == DType::kFloat32 ? 4 : 2;
+  bool result = packs_channels(params, pack) && params.d_state == padded &&
+                params.z.data != nullptr && params.delta_softplus;
+  for (int i = 0; i < params.num_directions; ++i) {
+    const ScanDirection& in = params.direction[i];
+    const bool has_bias =
+        in.delta_bias != nullptr && reinterpret_cast<uintptr_t>(in.delta_bias) % 16 == 0;
+    result = result && has_bias;
+    for (const TokenView& view : {in.B, in.C}) {
+      result = result && is_packed(view.data, view.batch_stride, view.token_stride, 4, bytes);
+    }
+  }
+  return result;
+}
+
+/// Calls f with the ScanForm that fits: how many lanes hold a channel, how wide the accesses are.
+template <typename T, typename F>
+void visit_form(const ScanParams& params, int64_t num_warps, F f) {
+  constexpr int kPack = 16 / sizeof(T);
+  const bool plain = is_plain(params, 16, kPack);
+  if (params.d_state > 64) {
+    f(ScanForm<T, 16, 16, 1>{});
+  } else if (params.d_state > 16) {
+    f(ScanForm<T, 16, 4, 1>{});
+  } else if (num_warps < kFewWarps) {
+    plain ? f(ScanForm<T, 4, 4, kPack, true>{}) : f(ScanForm<T, 4, 4, 1>{});
+  } else {
+    plain ? f(ScanForm<T, 16, 1, kPack, true>{}) : f(ScanForm<T, 16, 1, 1>{});
+  }
+}
+
+/// A launch with `warps` directions in each block.
+template <typename Form>
+LaunchShape form_shape(const ScanParams& params, const ScanSplit& split, int warps, void* stream) {
+  const int64_t tiles = params.groups * scan_tiles_per_group(params, Form::kChannels);
+  const int64_t directions = params.num_directions / warps;
+  LaunchShape shape;
+  shape.grid = dim3(static_cast<unsigned>(directions * params.batch * split.num_chunks * tiles));
+  shape.block = dim3(static_cast<unsigned>(warps * kWarpSize));
+  shape.shared_bytes = warps * sizeof(typename Form::Shared);
+  shape.stream = static_cast<cudaStream_t>(stream);
+  return shape;
+}
+
+ScanSplit make_split(const ScanParams& params, int64_t chunk, float* floats) {
+  ScanSplit split;
+  split.chunk = chunk;
+  split.num_chunks = divide_up(params.seqlen, chunk);
+  if (split.num_chunks > 1) {
+    const int64_t rows = params.num_directions * params.batch * split.num_chunks;
+    split.states = floats;
+    split.sum_dt = floats + rows * params.d_inner * params.d_state;
+  }
+  return split;
+}
+
+}  // namespace
+
+void check_scan(const ScanParams& params) {
+  require(params.batch >= 1, "batch", "at least 1", params.batch);
+  require(params.seqlen >= 1, "seqlen", "at least 1", params.seqlen);
+  require(params.d_inner >= 1, "d_inner", "at least 1", params.d_inner);
+  const bool fits = params.d_state >= 1 && params.d_state <= kMaxScanStates;
+  require(fits, "d_state", "1 to 256", params.d_state);
+  const bool divides = params.groups >= 1 && params.d_inner % params.groups == 0;
+  require(divides, "groups", "a divisor of d_inner", params.groups);
+  const bool is_pair = params.num_directions == 2;
+  require(is_pair || params.num_directions == 1, "num_directions", "1 or 2", params.num_directions);
+  if (is_pair && params.direction[0].reversed == params.direction[1].reversed) {
+    throw std::invalid_argument("selective_scan: two directions must walk opposite ways");
+  }
+  require_short_samples(params);
+}
+
+int64_t scan_split_floats(const ScanParams& params, int64_t chunk) {
+  const int64_t num_chunks = divide_up(params.seqlen, chunk);
+  if (num_chunks == 1) {
+    return 0;
+  }
+  return params.num_directions * params.batch * num_chunks * params.d_inner * (params.d_state + 1);
+}
+
+void scan_chunk_states(const ScanParams& params, int64_t chunk, float* floats, void* stream) {
+  const ScanSplit split = make_split(params, chunk, floats);
+  if (split.num_chunks == 1) {
+    return;
+  }
+  visit_dtype(params.dtype, [&](auto storage) {
+    const int64_t num_warps = num_channel_warps(params) * split.num_chunks;
+    visit_form<decltype(storage)>(params, num_warps, [&](auto form) {
+      using Form = decltype(form);
+      const LaunchShape shape = form_shape<Form>(params, split, 1, stream);
+      VIM_LAUNCH((scan_chunk_kernel<Form>), shape, params, split);
+    });
+  });
+  const int64_t entries = params.num_directions * params.batch * params.d_inner * params.d_state;
+  LaunchShape shape;
+  shape.block = dim3(kCarryThreads);
+  shape.grid = dim3(static_cast<unsigned>(divide_up(entries, kCarryThreads)));
+  shape.stream = static_cast<cudaStream_t>(stream);
+  VIM_LAUNCH(scan_carry_kernel, shape, params, split);
+}
+
+size_t selective_scan_forward_workspace_size(const ScanParams& params) {
+  check_scan(params);
+  return static_cast<size_t>(scan_split_floats(params, chunk_tokens(params))) * sizeof(float);
+}
+
+void selective_scan_forward(const ScanParams& params, void* stream) {
+  check_scan(params);
+  auto* floats = static_cast<float*>(params.workspace);
+  scan_chunk_states(params, chunk_tokens(params), floats, stream);
+  const ScanSplit split = make_split(params, chunk_tokens(params), floats);
+  visit_dtype(params.dtype, [&](auto storage) {
+    const int64_t num_warps = num_channel_warps(params) * split.num_chunks;
+    visit_form<decltype(storage)>(params, num_warps, [&](auto form) {
+      using Form = decltype(form);
+      const LaunchShape shape = form_shape<Form>(params, split, params.num_directions, stream);
+      VIM_LAUNCH((scan_forward_kernel<Form>), shape, params, split);
+    });
+  });
+}
+
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE

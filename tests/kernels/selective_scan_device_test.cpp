@@ -1,0 +1,231 @@
+// The scan's CUDA entries against the double oracle, on the GPU (VIM_TEST_CUDA) or emulated: the
+// cases of the CPU test, at the golden limits for a GPU.
+#include <algorithm>
+#include <map>
+#include <stdexcept>
+
+#include "tests/emulation/emulation.h"
+#include "tests/kernels/scan_arrays.h"
+#include "tests/kernels/scan_cases.h"
+#include "tests/kernels/scan_problem.h"
+#include "tests/support/catch.h"
+#include "tests/support/kernel_device.h"
+
+namespace vim::tests {
+namespace {
+
+using kernels::DType;
+
+// Replaces every pointer of a problem by its device mirror.
+class ScanMirror {
+ public:
+  ScanMirror(const KernelDevice& device, ScanArrays& arrays) : arena_(device) {
+    for (auto& [name, tokens] : arrays.tokens())
+      map_[tokens.bytes().data()] = arena_.upload(tokens.bytes());
+    for (auto& [name, values] : arrays.floats()) map_[values.data()] = arena_.upload(values);
+  }
+
+  DeviceArena& arena() { return arena_; }
+
+  void translate(kernels::ScanParams& params) const {
+    for (kernels::ScanDirection& direction : params.direction) {
+      for (auto* view : {&direction.u, &direction.delta, &direction.B, &direction.C}) {
+        move(view->data);
+      }
+      for (auto* floats : {&direction.A, &direction.D, &direction.delta_bias}) move(*floats);
+      move(direction.last_state);
+    }
+    move(params.z.data);
+    move(params.out.data);
+    move(params.y.data);
+  }
+
+  void translate(kernels::ScanBackwardParams& params) const {
+    translate(params.forward);
+    move(params.dout.data);
+    move(params.dz.data);
+    for (kernels::ScanDirectionGrads& grads : params.grads) {
+      for (auto* view : {&grads.du, &grads.ddelta, &grads.dB, &grads.dC}) move(view->data);
+      for (auto* floats : {&grads.dA, &grads.dD, &grads.ddelta_bias}) move(*floats);
+    }
+  }
+
+ private:
+  template <typename T>
+  void move(T*& pointer) const {
+    if (pointer != nullptr) pointer = static_cast<T*>(map_.at(pointer));
+  }
+
+  DeviceArena arena_;
+  std::map<const void*, void*> map_;
+};
+
+Tensors forward_on(
+    const KernelDevice& device, const ScanCase& scan, const Tensors& inputs, bool keeps_y) {
+  ScanArrays arrays(scan, inputs);
+  arrays.add_last_states();
+  if (keeps_y) arrays.add_y();
+  kernels::ScanParams params = arrays.params();
+  ScanMirror mirror(device, arrays);
+  mirror.translate(params);
+  params.workspace =
+      mirror.arena().workspace(device.entries.selective_scan_forward_workspace_size(params));
+  device.entries.selective_scan_forward(params, nullptr);
+  mirror.arena().download_all();
+  return arrays.results();
+}
+
+// y: what a forward with y left, or null.
+Tensors backward_on(
+    const KernelDevice& device,
+    const ScanCase& scan,
+    const Tensors& inputs,
+    const std::vector<double>* y = nullptr) {
+  ScanArrays arrays(scan, inputs);
+  if (y != nullptr) arrays.add_y(y);
+  kernels::ScanBackwardParams params = arrays.backward_params();
+  ScanMirror mirror(device, arrays);
+  mirror.translate(params);
+  params.workspace =
+      mirror.arena().workspace(device.entries.selective_scan_backward_workspace_size(params));
+  device.entries.selective_scan_backward(params, nullptr);
+  mirror.arena().download_all();
+  return arrays.results();
+}
+
+// What 16-bit storage costs beyond one rounding of the result. dB and dC are summed by tensor cores
+// from factors of 10 mantissa bits, cut off: each is up to 2^-10 too small. out and dz come from
+// sums over the directions that were themselves stored in 16 bits, once (dz) or twice (out).
+double inner_tolerance(const ScanCase& scan, const std::string& name) {
+  if (scan.dtype == DType::kFloat32) return 0.0;
+  if (name == "out" || name == "dz") return storage_tolerance(scan.dtype);
+  return name.rfind("dB", 0) == 0 || name.rfind("dC", 0) == 0 ? 0x1p-9 : 0.0;
+}
+
+void check_close(
+    const ScanCase& scan, const Tensors& actual, const Tensors& expected, double float_tolerance) {
+  for (const auto& [name, values] : expected) {
+    INFO(scan.name << ", tensor " << name);
+    REQUIRE(actual.count(name) == 1);
+    const double storage = has_float_storage(name) ? 0.0 : storage_tolerance(scan.dtype);
+    CHECK(
+        relative_error(actual.at(name), values) <=
+        float_tolerance + storage + inner_tolerance(scan, name));
+  }
+}
+
+// Forms that the cases of the CPU test do not reach: many rows, few rows of a long sequence,
+// several segments, the model's own shape.
+std::vector<ScanCase> form_cases() {
+  const auto model_like = [](ScanCase& s) {
+    walk_both_ways(s);
+    s.dtype = DType::kBFloat16;
+  };
+  return {
+      with(sized(1, 900, 40, 16), "chunks, both directions", walk_both_ways),
+      with(sized(1, 500, 24, 40), "chunks, lanes, segments", walk_both_ways),
+      with(sized(75, 3, 257, 16), "many rows", walk_both_ways),
+      with(sized(75, 3, 264, 16), "many rows, plain, bf16", model_like),
+      with(sized(1, 230, 96, 16), "few rows, plain, bf16", model_like),
+      with(sized(2, 21, 96, 16), "plain, float", walk_both_ways),
+  };
+}
+
+// The emulation leaves out what takes it seconds; the GPU runs every case.
+std::vector<ScanCase> device_cases() {
+  std::vector<ScanCase> cases = all_scan_cases();
+  for (const ScanCase& scan : form_cases()) cases.push_back(scan);
+#ifndef VIM_TEST_CUDA
+  const auto is_slow = [](const ScanCase& s) {
+    return s.batch * s.seqlen * s.d_inner * s.d_state > 400'000;
+  };
+  cases.erase(std::remove_if(cases.begin(), cases.end(), is_slow), cases.end());
+  cases.push_back(with(sized(75, 1, 264, 16), "many rows, plain, float", walk_both_ways));
+#endif
+  return cases;
+}
+
+constexpr double kOutLimit = 2e-5;  // the golden limits for float on a GPU
+constexpr double kGradLimit = 1e-4;
+
+void check_forward(const KernelDevice& device) {
+  for (const ScanCase& scan : device_cases()) {
+    const Tensors inputs = round_to_storage(scan, make_scan_inputs(scan, 1));
+    const Tensors expected = oracle_scan_forward(scan, inputs);
+    check_close(scan, forward_on(device, scan, inputs, false), expected, kOutLimit);
+    check_close(scan, forward_on(device, scan, inputs, true), expected, kOutLimit);
+  }
+}
+
+void check_backward(const KernelDevice& device) {
+  for (const ScanCase& scan : device_cases()) {
+    const Tensors inputs = round_to_storage(scan, make_scan_inputs(scan, 2));
+    Tensors expected = oracle_scan_backward(scan, inputs);
+    expected["out"] = oracle_scan_forward(scan, inputs).at("out");
+    check_close(scan, backward_on(device, scan, inputs), expected, kGradLimit);
+    const std::vector<double> y = forward_on(device, scan, inputs, true).at("y");
+    check_close(scan, backward_on(device, scan, inputs, &y), expected, kGradLimit);
+  }
+}
+
+#ifdef VIM_TEST_CUDA
+TEST_CASE("the scan's forward on the GPU agrees with the double oracle", "[scan][gpu]") {
+  if (const KernelDevice* device = cuda_device()) check_forward(*device);
+}
+
+TEST_CASE("the scan's gradients on the GPU agree with the double oracle", "[scan][gpu]") {
+  if (const KernelDevice* device = cuda_device()) check_backward(*device);
+}
+
+TEST_CASE("the scan on the GPU gives the same bits every time", "[scan][gpu]") {
+  const KernelDevice* device = cuda_device();
+  if (device == nullptr) return;
+  for (const ScanCase& scan : device_cases()) {
+    const Tensors inputs = round_to_storage(scan, make_scan_inputs(scan, 3));
+    INFO(scan.name);
+    CHECK(forward_on(*device, scan, inputs, true) == forward_on(*device, scan, inputs, true));
+    CHECK(backward_on(*device, scan, inputs) == backward_on(*device, scan, inputs));
+  }
+}
+#else
+TEST_CASE("the emulated scan's forward agrees with the double oracle", "[scan][emulated]") {
+  emulation::set_seed(1);
+  check_forward(emulated_device());
+}
+
+TEST_CASE("the emulated scan's gradients agree with the double oracle", "[scan][emulated]") {
+  emulation::set_seed(2);
+  check_backward(emulated_device());
+}
+
+TEST_CASE("the emulated scan gives the same bits in every order", "[scan][emulated]") {
+  for (const ScanCase& scan :
+       {with(sized(2, 50, 70, 16), "both directions", walk_both_ways),
+        with(sized(1, 450, 10, 40), "chunks and segments", walk_both_ways)}) {
+    const Tensors inputs = round_to_storage(scan, make_scan_inputs(scan, 3));
+    emulation::set_seed(1);
+    const Tensors forward = forward_on(emulated_device(), scan, inputs, true);
+    const Tensors backward = backward_on(emulated_device(), scan, inputs);
+    for (const uint64_t seed : {2, 3}) {
+      emulation::set_seed(seed);
+      INFO(scan.name << ", seed " << seed);
+      CHECK(forward_on(emulated_device(), scan, inputs, true) == forward);
+      CHECK(backward_on(emulated_device(), scan, inputs) == backward);
+    }
+  }
+}
+
+TEST_CASE("the CUDA scan refuses what it cannot run, before any launch", "[scan][emulated]") {
+  const auto& forward = emulated_device().entries.selective_scan_forward;
+  kernels::ScanParams params;
+  params.batch = params.seqlen = params.d_inner = 1;
+  params.d_state = 257;
+  CHECK_THROWS_AS(forward(params, nullptr), std::invalid_argument);
+  params.d_state = 16;
+  params.num_directions = 2;  // both walk forward
+  CHECK_THROWS_AS(forward(params, nullptr), std::invalid_argument);
+}
+#endif
+
+}  // namespace
+}  // namespace vim::tests
