@@ -7,7 +7,9 @@
 #include "src/config/config.h"
 #include "src/core/atomic_file.h"
 #include "src/core/error.h"
+#include "src/cuda/device.h"
 #include "src/models/vision_mamba.h"
+#include "src/train/compute_device.h"
 #include "src/train/evaluator.h"
 #include "src/train/load_weights.h"
 
@@ -22,6 +24,7 @@ struct Arguments {
   std::vector<std::string> overrides;
   std::string json;
   std::string dump_logits;
+  std::string device;
 };
 
 void declare(CLI::App& app, Arguments& arguments) {
@@ -32,6 +35,8 @@ void declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--set", arguments.overrides, "key=value, over the config; may be repeated")
       ->take_all()
       ->allow_extra_args(false);
+  app.add_option("--device", arguments.device, "auto, cpu or cuda; default: train.device")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app.add_option("--json", arguments.json, "write the figures to this file");
   app.add_option("--dump-logits", arguments.dump_logits, "write logits, labels and file names");
 }
@@ -90,8 +95,15 @@ int run(const Arguments& arguments) {
   }
   const auto dataset = data::open_dataset(config.data.format, path, /*train=*/false);
   config::fill_num_classes(config, dataset->num_classes());
+  if (!arguments.device.empty()) {
+    config.train.device = train::device_choice(arguments.device, "--device");
+  }
+  const auto device = train::compute_device(config.train.device, "train.device");
+  const cuda::StreamScope stream;
+  cuda::allow_tf32(config.train.tf32);
   models::VisionMamba model(config.model);
   const std::string which = train::load_weights(*model, file, arguments.which);
+  train::place_for_inference(*model, device, config.train.precision);
   const auto options = evaluator_options(config, !arguments.dump_logits.empty());
   const auto result = train::evaluate(model, *dataset, options, [] { return false; });
   report(arguments, which, *result);

@@ -8,8 +8,10 @@
 #include "apps/app_main.h"
 #include "src/config/config.h"
 #include "src/core/logging.h"
+#include "src/cuda/device.h"
 #include "src/models/model_summary.h"
 #include "src/models/vision_mamba.h"
+#include "src/train/compute_device.h"
 #include "src/train/trainer.h"
 
 namespace {
@@ -84,7 +86,12 @@ int train_model(const Arguments& arguments, config::RunConfig config) {
   options.resume = arguments.resume;
   options.config_yaml = config::to_yaml(config);
   core::install_stop_handlers();
-  train::Trainer trainer(make_model(config), {train_set.get(), val_set.get()}, options);
+  const auto device = train::compute_device(config.train.device, "train.device");
+  const cuda::StreamScope stream;
+  models::VisionMamba model = make_model(config);
+  model->to(device);
+  spdlog::info("computing on {}", device.is_cuda() ? cuda::device_name() : "the CPU");
+  train::Trainer trainer(model, {train_set.get(), val_set.get()}, options);
   const auto outcome = trainer.run();
   return outcome == train::RunOutcome::kFinished ? apps::kExitDone : core::kExitResumable;
 }

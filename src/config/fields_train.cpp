@@ -4,7 +4,9 @@
 namespace vim::config {
 namespace {
 
+using models::Recompute;
 using optim::ScheduleUpdate;
+using train::DeviceChoice;
 using train::Precision;
 
 std::vector<Field> optimizer_fields() {
@@ -71,9 +73,11 @@ std::vector<Field> loop_fields() {
           [](RunConfig& c) { return &c.train.micro_batch; },
           {1, 1 << 20, "auto"}),
       choice<Precision>(
-          {"train.precision", "arithmetic of the activations: fp32 or bf16"},
+          {"train.precision", "arithmetic of the activations: fp32, bf16 or fp16"},
           [](RunConfig& c) { return &c.train.precision; },
-          {{"fp32", Precision::kFloat32}, {"bf16", Precision::kBFloat16}}),
+          {{"fp32", Precision::kFloat32},
+           {"bf16", Precision::kBFloat16},
+           {"fp16", Precision::kFloat16}}),
       unsigned_integer(
           {"train.seed", "of weights, order and augmentation"},
           [](RunConfig& c) { return &c.train.seed; }),
@@ -97,6 +101,27 @@ std::vector<Field> loop_fields() {
           {"train.threads", "compute threads; auto: all cores"},
           [](RunConfig& c) { return &c.train.threads; },
           {1, 4096, "auto"}),
+  };
+}
+
+std::vector<Field> device_fields() {
+  return {
+      choice<DeviceChoice>(
+          {"train.device", "where to compute: auto, cpu or cuda; auto: a GPU if there is one"},
+          [](RunConfig& c) { return &c.train.device; },
+          {{"auto", DeviceChoice::kAuto},
+           {"cpu", DeviceChoice::kCpu},
+           {"cuda", DeviceChoice::kCuda}}),
+      boolean(
+          {"train.tf32", "let fp32 products on a GPU round their factors to TF32"},
+          [](RunConfig& c) { return &c.train.tf32; }),
+      choice<Recompute>(
+          {"train.recompute", "what the backward computes again to save memory"},
+          [](RunConfig& c) { return &c.train.recompute; },
+          {{"none", Recompute::kNone}, {"mixer", Recompute::kMixer}, {"block", Recompute::kBlock}}),
+      boolean(
+          {"train.cuda_graph", "run a step on a GPU as one CUDA graph where possible"},
+          [](RunConfig& c) { return &c.train.cuda_graph; }),
   };
 }
 
@@ -147,7 +172,7 @@ std::vector<Field> compat_fields() {
 
 std::vector<Field> train_fields() {
   std::vector<Field> fields = optimizer_fields();
-  for (auto part : {schedule_fields, loop_fields, keeping_fields, compat_fields}) {
+  for (auto part : {schedule_fields, loop_fields, device_fields, keeping_fields, compat_fields}) {
     const std::vector<Field> rows = part();
     fields.insert(fields.end(), rows.begin(), rows.end());
   }

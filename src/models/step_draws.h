@@ -14,10 +14,10 @@ namespace vim::models {
 /// Defaults mean: nothing random. A pass in evaluation mode ignores the masks.
 struct StepDraws {
   std::optional<int64_t> cls_position;  // ClsPosition::kRandom: patches in front of the class token
-  at::Tensor token_order;               // (num_tokens), int64: new token i is old token order[i]
-  bool flip_tokens = false;             // reverse the sequence before the first block
+  at::Tensor token_order;      // (num_tokens), int64, on the CPU: new token i is old token order[i]
+  bool flip_tokens = false;    // reverse the sequence before the first block
   at::Tensor drop_path_masks;  // (depth + 1, batch), 0 or 1; the last row is the final norm's
-  at::Tensor dropout_mask;     // (batch, num_tokens, embed_dim), 0 or 1
+  at::Tensor dropout_mask;     // (batch, num_tokens, embed_dim), 0 or 1; both on the model's device
 };
 
 /// Where in the run a pass stands. `first_position` is the place of its first image in the global

@@ -4,6 +4,11 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cmath>
+
+#include "src/nn/recompute.h"
+
 namespace vim::models {
 namespace {
 
@@ -18,6 +23,26 @@ void check_options(const VisionMambaOptions& options) {
       options.cls_position == ClsPosition::kNone ||
           (options.pool != Pool::kMax && options.pool != Pool::kAll),
       "VisionMamba: pool max and all need cls_position none");
+}
+
+// Whole images, or the patches that ops::image_batch cuts them into.
+void check_images(const VisionMambaOptions& options, const at::Tensor& images) {
+  const int64_t fan_in = options.channels * options.patch_size * options.patch_size;
+  const bool are_patches =
+      images.dim() == 3 && images.size(1) == options.num_patches() && images.size(2) == fan_in;
+  const bool are_images = images.dim() == 4 && images.size(1) == options.channels &&
+                          images.size(2) == options.img_size[0] &&
+                          images.size(3) == options.img_size[1];
+  TORCH_CHECK(
+      are_patches || are_images,
+      "VisionMamba: images must be (batch, ",
+      options.channels,
+      ", ",
+      options.img_size[0],
+      ", ",
+      options.img_size[1],
+      "), got ",
+      images.sizes());
 }
 
 at::Tensor flip_tokens(const at::Tensor& tokens) {
@@ -112,17 +137,7 @@ at::Tensor VisionMambaImpl::forward_features(
 
 // Patches, class token(s), position embedding; then the options that reorder the sequence.
 VisionMambaImpl::Sequence VisionMambaImpl::embed(const at::Tensor& images, const StepDraws& draws) {
-  TORCH_CHECK(
-      images.dim() == 4 && images.size(1) == options_.channels &&
-          images.size(2) == options_.img_size[0] && images.size(3) == options_.img_size[1],
-      "VisionMamba: images must be (batch, ",
-      options_.channels,
-      ", ",
-      options_.img_size[0],
-      ", ",
-      options_.img_size[1],
-      "), got ",
-      images.sizes());
+  check_images(options_, images);
   Sequence sequence;
   sequence.hidden = patch_embed_->forward(images.to(compute_dtype_)).to(at::kFloat);
   insert_cls_tokens(sequence, draws);
@@ -176,7 +191,8 @@ void VisionMambaImpl::insert_cls_tokens(Sequence& sequence, const StepDraws& dra
 }
 
 void VisionMambaImpl::reorder(Sequence& sequence, const at::Tensor& order) const {
-  sequence.hidden = sequence.hidden.index_select(1, order);
+  // The order is on the host: the class token's new place is looked up there.
+  sequence.hidden = sequence.hidden.index_select(1, order.to(sequence.hidden.device()));
   for (int64_t& slot : sequence.cls_slots) {
     slot = at::nonzero(order == slot).item<int64_t>();
   }
@@ -190,18 +206,50 @@ nn::BlockOutput VisionMambaImpl::run_block(
   return block.forward(hidden, residual, mask, compute_dtype_);
 }
 
+void VisionMambaImpl::run_layer(int64_t index, Sequence& sequence, const StepDraws& draws) {
+  if (options_.rope) {
+    rotate(sequence, /*undo_flip=*/sequence.is_flipped);
+  }
+  const auto out = run_block(index, sequence.hidden, sequence.residual, draws);
+  sequence.hidden = out.hidden;
+  sequence.residual = out.residual;
+}
+
 void VisionMambaImpl::run_layers(Sequence& sequence, const StepDraws& draws, LayerOutputs* layers) {
+  if (recompute_ != Recompute::kNone && is_training() && layers == nullptr) {
+    run_layers_recomputed(sequence, draws);
+    return;
+  }
   for (int64_t i = 0; i < options_.depth; ++i) {
-    if (options_.rope) {
-      rotate(sequence, /*undo_flip=*/sequence.is_flipped);
-    }
-    const auto out = run_block(i, sequence.hidden, sequence.residual, draws);
-    sequence.hidden = out.hidden;
-    sequence.residual = out.residual;
+    run_layer(i, sequence, draws);
     if (layers != nullptr) {
-      layers->hidden.push_back(out.hidden);
-      layers->residual.push_back(out.residual);
+      layers->hidden.push_back(sequence.hidden);
+      layers->residual.push_back(sequence.residual);
     }
+  }
+}
+
+// Groups of layers, of which only what enters them is kept.
+void VisionMambaImpl::run_layers_recomputed(Sequence& sequence, const StepDraws& draws) {
+  const auto depth = static_cast<double>(options_.depth);
+  Sequence start = sequence;
+  start.hidden = start.residual = at::Tensor();
+  const int64_t group = recompute_ == Recompute::kBlock ? std::lround(std::sqrt(depth)) : 1;
+  for (int64_t first = 0; first < options_.depth; first += group) {
+    const int64_t end = std::min(first + group, options_.depth);
+    // The backward runs this long after this function has returned: everything by value.
+    const auto work = [this, first, end, draws, start](const std::vector<at::Tensor>& inputs) {
+      Sequence part = start;
+      part.hidden = inputs[0];
+      part.residual = inputs[1];
+      for (int64_t i = first; i < end; ++i) {
+        run_layer(i, part, draws);
+      }
+      return std::vector<at::Tensor>{part.hidden, part.residual};
+    };
+    const auto outputs = nn::recomputed({sequence.hidden, sequence.residual}, work);
+    sequence.hidden = outputs[0];
+    sequence.residual = outputs[1];
   }
 }
 
@@ -253,17 +301,26 @@ VisionMambaImpl::Sequence VisionMambaImpl::mirrored(Sequence sequence) {
 // The slots that the table's cells go to. The official rule, by parity: an odd number of tokens
 // leaves token 0 alone. Where it does not fit the table (or on request), the class tokens stay
 // alone.
-at::Tensor VisionMambaImpl::rope_slots(const Sequence& sequence) const {
+at::Tensor VisionMambaImpl::rope_slots(const Sequence& sequence) {
   const int64_t num_tokens = sequence.hidden.size(1);
+  std::vector<int64_t> key = sequence.cls_slots;
+  key.push_back(num_tokens);
+  at::Tensor& slots = rope_slots_[key];
+  if (slots.defined() && slots.device() == sequence.hidden.device()) {
+    return slots;
+  }
   const int64_t skipped = num_tokens % 2;
   if (options_.rope_skips_first_token && num_tokens - skipped == rope_->num_cells()) {
-    return at::arange(skipped, num_tokens, at::kLong);
+    slots = at::arange(skipped, num_tokens, at::kLong);
+  } else {
+    at::Tensor is_patch = at::ones({num_tokens}, at::kBool);
+    for (const int64_t slot : sequence.cls_slots) {
+      is_patch[slot] = false;
+    }
+    slots = at::nonzero(is_patch).flatten();
   }
-  at::Tensor is_patch = at::ones({num_tokens}, at::kBool);
-  for (const int64_t slot : sequence.cls_slots) {
-    is_patch[slot] = false;
-  }
-  return at::nonzero(is_patch).flatten();
+  slots = slots.to(sequence.hidden.device());
+  return slots;
 }
 
 at::Tensor VisionMambaImpl::select_features(
@@ -308,6 +365,26 @@ void VisionMambaImpl::install_shadows(
   }
   if (!head_.is_empty()) {
     head_->weight_shadow = at::Tensor();  // logits are float
+  }
+}
+
+void VisionMambaImpl::prepare_inference() {
+  for (size_t i = 0; i < layers_->size(); ++i) {
+    layers_->at<nn::BlockImpl>(i).mixer->prepare_inference(compute_dtype_);
+  }
+}
+
+void VisionMambaImpl::install_gradient_mode(const at::Tensor& mode) {
+  for (const auto& module : modules(/*include_self=*/false)) {
+    if (auto* linear = module->as<nn::LinearImpl>()) {
+      linear->gradient_mode = mode;
+    } else if (auto* projection = module->as<nn::PatchProjectionImpl>()) {
+      projection->gradient_mode = mode;
+    } else if (auto* norm = module->as<nn::NormImpl>()) {
+      norm->gradient_mode = mode;
+    } else if (auto* mixer = module->as<nn::MambaMixerImpl>()) {
+      mixer->gradient_mode = mode;
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 #include <torch/nn/pimpl.h>
 
 #include <functional>
+#include <map>
 #include <vector>
 
 #include "src/models/step_draws.h"
@@ -38,7 +39,7 @@ class VisionMambaImpl : public torch::nn::Module {
 
   /// Returns logits in float: (batch, num_classes), or (batch, num_tokens, num_classes) for
   /// Pool::kAll. images: (batch, channels, height, width), float or the compute dtype, of the size
-  /// in the options.
+  /// in the options; or their patches, (batch, num_patches, channels * patch_size * patch_size).
   at::Tensor forward(const at::Tensor& images, const StepDraws& draws = {});
 
   /// Returns what the head receives: (batch, embed_dim), or (batch, num_tokens, embed_dim) for
@@ -53,9 +54,19 @@ class VisionMambaImpl : public torch::nn::Module {
   /// statistics, scan state and logits are float whatever this says.
   void set_compute_dtype(at::ScalarType dtype);
 
+  /// What training passes compute twice to save memory; nothing by default. Results stay the same.
+  void set_recompute(Recompute recompute) { recompute_ = recompute; }
+
   /// Hands the modules low-precision copies of the weights that enter matrix products, as looked up
   /// by `shadow_of` (which may return an undefined tensor: the weight is then cast in each pass).
   void install_shadows(const std::function<at::Tensor(const at::Tensor& parameter)>& shadow_of);
+
+  /// Makes ahead what passes without gradients would make of the parameters each time, in the
+  /// compute dtype and with the shadows as they are now. The parameters must not change afterwards.
+  void prepare_inference();
+
+  /// Hands the modules the shared mode that says where gradients go (ops/parameter_gradient.h).
+  void install_gradient_mode(const at::Tensor& mode);
 
   const VisionMambaOptions& options() const { return options_; }
 
@@ -73,11 +84,13 @@ class VisionMambaImpl : public torch::nn::Module {
   void insert_cls_tokens(Sequence& sequence, const StepDraws& draws);
   void reorder(Sequence& sequence, const at::Tensor& order) const;
   void run_layers(Sequence& sequence, const StepDraws& draws, LayerOutputs* layers);
+  void run_layers_recomputed(Sequence& sequence, const StepDraws& draws);
+  void run_layer(int64_t index, Sequence& sequence, const StepDraws& draws);
   void run_layer_pairs(Sequence& sequence, const StepDraws& draws, LayerOutputs* layers);
   nn::BlockOutput run_block(
       int64_t index, const at::Tensor& hidden, const at::Tensor& residual, const StepDraws& draws);
   static Sequence mirrored(Sequence sequence);
-  at::Tensor rope_slots(const Sequence& sequence) const;
+  at::Tensor rope_slots(const Sequence& sequence);
   void rotate(Sequence& sequence, bool undo_flip);
   at::Tensor select_features(const Sequence& sequence, const at::Tensor& normed) const;
   void register_tokens();
@@ -86,11 +99,14 @@ class VisionMambaImpl : public torch::nn::Module {
   VisionMambaOptions options_;
   std::vector<double> drop_path_rates_;  // depth + 1 entries: one per block, then the final norm's
   at::ScalarType compute_dtype_ = at::kFloat;
+  Recompute recompute_ = Recompute::kNone;
   at::Tensor cls_token_;       // (1, 1, embed_dim), or undefined
   at::Tensor cls_token_tail_;  // double mode: the one behind; cls_token_ is then the one in front
   at::Tensor pos_embed_;       // (1, num_tokens, embed_dim), or undefined
   nn::PatchEmbed patch_embed_{nullptr};
-  nn::Rope rope_{nullptr};    // empty without rope
+  nn::Rope rope_{nullptr};  // empty without rope
+  std::map<std::vector<int64_t>, at::Tensor>
+      rope_slots_;            // on the device, by token count and class slots
   nn::Linear head_{nullptr};  // empty without classes
   torch::nn::ModuleList layers_;
   nn::Norm norm_f_{nullptr};

@@ -19,6 +19,10 @@ enum class Pool { kLast, kMean, kMax, kAll };
 
 enum class Norm { kRms, kLayer };
 
+/// What a backward computes again instead of keeping it: nothing beyond what the operators do by
+/// themselves; all of a layer but what enters it; or all of a group of about sqrt(depth) layers.
+enum class Recompute { kNone, kMixer, kBlock };
+
 struct VisionMambaOptions {
   std::string preset;                            // name it was made from, for the record
   std::array<int64_t, 2> img_size = {224, 224};  // height, width

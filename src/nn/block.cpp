@@ -13,8 +13,13 @@ BlockOutput BlockImpl::forward(
     const at::Tensor& residual,
     const DropPathMask& drop_path,
     at::ScalarType compute_dtype) {
-  const ops::AddNormResult normed = norm->forward(hidden, residual, drop_path, compute_dtype);
-  return {mixer->forward(normed.out), normed.residual};
+  if (mixer->options().linear_bias) {
+    const ops::AddNormResult normed = norm->forward(hidden, residual, drop_path, compute_dtype);
+    return {mixer->forward(normed.out), normed.residual};
+  }
+  const ops::AddNormResult xz = norm->forward_linear(
+      hidden, residual, drop_path, compute_dtype, mixer->in_proj()->op_weight());
+  return {mixer->mix(xz.out), xz.residual};
 }
 
 }  // namespace vim::nn

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "src/nn/init.h"
-#include "src/ops/linear.h"
 
 namespace vim::nn {
 
@@ -26,7 +25,7 @@ void LinearImpl::reset_parameters(at::Generator& generator) {
 }
 
 at::Tensor LinearImpl::forward(const at::Tensor& input) {
-  return ops::linear(input, weight, weight_shadow, bias);
+  return ops::linear(input, op_weight(), bias);
 }
 
 }  // namespace vim::nn

@@ -4,6 +4,8 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
+#include "src/ops/linear.h"
+
 namespace vim::nn {
 
 struct LinearOptions {
@@ -23,10 +25,14 @@ class LinearImpl : public torch::nn::Module {
   /// Returns input * weight^T + bias, (..., out_features), in input's dtype.
   at::Tensor forward(const at::Tensor& input);
 
+  /// The weight as the ops take it.
+  ops::Weight op_weight() const { return {weight, weight_shadow, gradient_mode}; }
+
   at::Tensor weight;
   at::Tensor bias;
   at::Tensor
       weight_shadow;  // weight in the compute dtype, owned by the parameter store; may be undefined
+  at::Tensor gradient_mode;  // see ops/parameter_gradient.h; may be undefined
 };
 TORCH_MODULE(Linear);
 

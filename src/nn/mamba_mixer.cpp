@@ -132,7 +132,7 @@ ops::Branch MambaMixerImpl::make_branch(const Direction& direction, bool reverse
   branch.dt_proj = direction.dt_proj->weight;
   branch.dt_proj_shadow = direction.dt_proj->weight_shadow;
   branch.dt_bias = direction.dt_proj->bias;
-  branch.A = at::exp(direction.A_log).neg();
+  branch.A_log = direction.A_log;
   branch.D = direction.D;
   branch.conv_reversed = reversed;
   branch.scan_reversed = reversed;
@@ -145,7 +145,7 @@ std::vector<ops::Branch> MambaMixerImpl::make_branches() const {
     branches.push_back(make_branch(backward_, /*reversed=*/true));
   } else if (options_.bimamba == Bimamba::kV1) {
     branches.push_back(branches[0]);
-    branches[1].A = at::exp(backward_.A_log).neg();
+    branches[1].A_log = backward_.A_log;
     branches[1].scan_reversed = true;
     branches[1].shares_projections = true;
   }
@@ -153,13 +153,28 @@ std::vector<ops::Branch> MambaMixerImpl::make_branches() const {
 }
 
 at::Tensor MambaMixerImpl::forward(const at::Tensor& tokens) {
+  return mix(in_proj_->forward(tokens));
+}
+
+void MambaMixerImpl::prepare_inference(at::ScalarType dtype) {
+  prepared_ = ops::prepare_branches(make_branches(), dtype);
+}
+
+at::Tensor MambaMixerImpl::mix(const at::Tensor& xz) {
   ops::BidirectionalMambaOptions core_options;
   core_options.scale = options_.bimamba == Bimamba::kV2 && options_.divide_out ? 0.5 : 1.0;
   core_options.gate_defect = options_.v1_gate_defect && options_.bimamba == Bimamba::kV1;
-
-  const at::Tensor xz = in_proj_->forward(tokens);
-  const at::Tensor mixed = ops::bidirectional_mamba(xz, make_branches(), core_options);
-  const at::Tensor out = out_proj_->forward(mixed);
+  core_options.gradient_mode = gradient_mode;
+  if (!at::GradMode::is_enabled()) {
+    core_options.prepared = prepared_;
+  }
+  if (!options_.linear_bias) {
+    core_options.out_proj = out_proj_->op_weight();
+  }
+  at::Tensor out = ops::bidirectional_mamba(xz, make_branches(), core_options);
+  if (options_.linear_bias) {
+    out = out_proj_->forward(out);
+  }
   return gamma_.defined() ? (out * gamma_).to(out.scalar_type()) : out;
 }
 

@@ -39,8 +39,22 @@ class MambaMixerImpl : public torch::nn::Module {
   /// out_proj.weight: U(+-1/sqrt(d_inner)) divided by `divisor`.
   void reset_out_proj(at::Generator& generator, double divisor);
 
-  /// Returns the mixed tokens. tokens: (batch, seqlen, embed_dim), float or bfloat16; same out.
+  /// Returns the mixed tokens. tokens: (batch, seqlen, embed_dim), float or 16 bits; same out.
   at::Tensor forward(const at::Tensor& tokens);
+
+  /// The part behind the in-projection: xz (batch, seqlen, 2 d_inner) to (batch, seqlen,
+  /// embed_dim).
+  at::Tensor mix(const at::Tensor& xz);
+
+  /// Makes ahead what passes without gradients would make of the parameters each time. They must
+  /// not change afterwards. dtype: of the activations.
+  void prepare_inference(at::ScalarType dtype);
+
+  /// The in-projection, for the norm in front of the mixer to do along; it has a bias only with
+  /// linear_bias.
+  Linear& in_proj() { return in_proj_; }
+
+  at::Tensor gradient_mode;  // of the parameters outside the linear layers; may be undefined
 
   const MambaMixerOptions& options() const { return options_; }
 
@@ -65,6 +79,7 @@ class MambaMixerImpl : public torch::nn::Module {
   Direction backward_;  // v1 fills A_log alone
   Linear in_proj_{nullptr};
   Linear out_proj_{nullptr};
+  ops::PreparedBranches prepared_;
 };
 TORCH_MODULE(MambaMixer);
 

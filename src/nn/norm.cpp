@@ -12,17 +12,34 @@ NormImpl::NormImpl(const NormOptions& options) : options_(options) {
   }
 }
 
-ops::AddNormResult NormImpl::forward(
-    const at::Tensor& hidden,
-    const at::Tensor& residual,
-    const DropPathMask& drop_path,
-    at::ScalarType out_dtype) {
+ops::AddNormOptions NormImpl::op_options(
+    const DropPathMask& drop_path, at::ScalarType out_dtype) const {
   ops::AddNormOptions options;
   options.kind = options_.kind;
   options.eps = options_.eps;
   options.out_dtype = out_dtype;
   options.keep = drop_path.keep;
-  return ops::add_norm(hidden, residual, weight, bias, drop_path.mask, options);
+  options.gradient_mode = gradient_mode;
+  return options;
+}
+
+ops::AddNormResult NormImpl::forward(
+    const at::Tensor& hidden,
+    const at::Tensor& residual,
+    const DropPathMask& drop_path,
+    at::ScalarType out_dtype) {
+  return ops::add_norm(
+      {hidden, residual, weight, bias, drop_path.mask}, op_options(drop_path, out_dtype));
+}
+
+ops::AddNormResult NormImpl::forward_linear(
+    const at::Tensor& hidden,
+    const at::Tensor& residual,
+    const DropPathMask& drop_path,
+    at::ScalarType out_dtype,
+    const ops::Weight& linear) {
+  return ops::norm_linear(
+      {hidden, residual, weight, bias, drop_path.mask}, linear, op_options(drop_path, out_dtype));
 }
 
 }  // namespace vim::nn

@@ -34,10 +34,21 @@ class NormImpl : public torch::nn::Module {
       const DropPathMask& drop_path,
       at::ScalarType out_dtype);
 
+  /// The same followed by a linear layer without bias: out is linear(norm), residual as above.
+  ops::AddNormResult forward_linear(
+      const at::Tensor& hidden,
+      const at::Tensor& residual,
+      const DropPathMask& drop_path,
+      at::ScalarType out_dtype,
+      const ops::Weight& linear);
+
   at::Tensor weight;
-  at::Tensor bias;  // LayerNorm only
+  at::Tensor bias;           // LayerNorm only
+  at::Tensor gradient_mode;  // see ops/parameter_gradient.h; may be undefined
 
  private:
+  ops::AddNormOptions op_options(const DropPathMask& drop_path, at::ScalarType out_dtype) const;
+
   NormOptions options_;
 };
 TORCH_MODULE(Norm);

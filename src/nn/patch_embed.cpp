@@ -42,7 +42,9 @@ at::Tensor PatchEmbedImpl::forward(const at::Tensor& images) {
     return weight.defined() ? weight.reshape({options_.embed_dim, -1}) : weight;
   };
   return ops::linear(
-      unfold_patches(images), flat(proj->weight), flat(proj->weight_shadow), proj->bias);
+      images.dim() == 3 ? images : unfold_patches(images),
+      {flat(proj->weight), flat(proj->weight_shadow), proj->gradient_mode},
+      proj->bias);
 }
 
 }  // namespace vim::nn

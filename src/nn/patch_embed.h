@@ -22,6 +22,7 @@ class PatchProjectionImpl : public torch::nn::Module {
   at::Tensor weight;
   at::Tensor bias;
   at::Tensor weight_shadow;  // weight in the compute dtype; may be undefined
+  at::Tensor gradient_mode;  // see ops/parameter_gradient.h; may be undefined
 };
 TORCH_MODULE(PatchProjection);
 
@@ -33,7 +34,8 @@ class PatchEmbedImpl : public torch::nn::Module {
   void reset_parameters(at::Generator& generator);
 
   /// Returns (batch, num_patches, embed_dim) in images' dtype, patches row by row.
-  /// images: (batch, channels, height, width).
+  /// images: (batch, channels, height, width), or their patches as ops::image_batch cuts them:
+  /// (batch, num_patches, channels * patch_size * patch_size).
   at::Tensor forward(const at::Tensor& images);
 
   PatchProjection proj{nullptr};

@@ -39,9 +39,9 @@ RopeImpl::RopeImpl(const RopeOptions& options) {
 
 at::Tensor RopeImpl::forward(const at::Tensor& tokens, const at::Tensor& slots) {
   // Tables over the whole sequence: angle 0 (cos 1, sin 0) leaves a token as it is, bit for bit.
-  const at::Tensor cos = at::ones({tokens.size(1), tokens.size(2)}).index_copy(0, slots, freqs_cos);
-  const at::Tensor sin =
-      at::zeros({tokens.size(1), tokens.size(2)}).index_copy(0, slots, freqs_sin);
+  const std::vector<int64_t> shape = {tokens.size(1), tokens.size(2)};
+  const at::Tensor cos = at::ones(shape, freqs_cos.options()).index_copy(0, slots, freqs_cos);
+  const at::Tensor sin = at::zeros(shape, freqs_sin.options()).index_copy(0, slots, freqs_sin);
   const at::Tensor pairs = tokens.unflatten(-1, {-1, 2});
   const at::Tensor rotated =
       at::stack({pairs.select(-1, 1).neg(), pairs.select(-1, 0)}, -1).flatten(-2);

@@ -6,8 +6,10 @@
 
 #include "kernels/causal_conv1d.h"
 #include "src/ops/conv_launch.h"
+#include "src/ops/device_call.h"
 #include "src/ops/kernel_args.h"
 #include "src/ops/optional_tensors.h"
+#include "src/ops/parameter_gradient.h"
 
 namespace vim::ops {
 namespace {
@@ -29,6 +31,26 @@ kernels::ConvParams make_params(
     params.direction[i].reversed = branches[i].reversed;
   }
   return params;
+}
+
+void launch_backward(const at::Tensor& x, kernels::ConvBackwardParams& params) {
+  const DeviceCall call(x);
+  if (call.is_on_device()) {
+    const at::Tensor workspace = make_workspace(
+        call.entry(&kernels::DeviceEntries::causal_conv1d_backward_workspace_size)(params), x);
+    params.workspace = workspace.mutable_data_ptr();
+    call.entry (&kernels::DeviceEntries::causal_conv1d_backward)(params, call.stream());
+    return;
+  }
+  const at::Tensor workspace =
+      make_workspace(kernels::causal_conv1d_backward_workspace_size(params), x);
+  params.workspace = workspace.mutable_data_ptr();
+  parallel_rows(kernels::causal_conv1d_num_rows(params.forward), [&params](kernels::RowRange rows) {
+    kernels::causal_conv1d_backward(params, rows);
+  });
+  parallel_rows(
+      kernels::causal_conv1d_backward_reduce_num_rows(params),
+      [&params](kernels::RowRange rows) { kernels::causal_conv1d_backward_reduce(params, rows); });
 }
 
 class CausalConv1dFunction : public torch::autograd::Function<CausalConv1dFunction> {
@@ -55,7 +77,7 @@ class CausalConv1dFunction : public torch::autograd::Function<CausalConv1dFuncti
         saved[0],
         {{saved[1], saved[2], context->saved_data["reversed"].toBool()}},
         context->saved_data["silu"].toBool(),
-        {grad_outputs[0].contiguous()},
+        grad_outputs[0].contiguous().unsqueeze(0),
         dx);
     return {dx, grads.weight[0], grads.bias[0], at::Tensor()};
   }
@@ -82,16 +104,21 @@ void check_conv(const char* op, const at::Tensor& x, const std::vector<ConvBranc
     if (branch.bias.defined()) {
       check_float(std::string(op) + ": conv bias", branch.bias, {channels});
     }
+    check_one_device(op, {x, branch.weight, branch.bias});
   }
 }
 
-std::vector<at::Tensor> conv_forward(
-    const at::Tensor& x, const std::vector<ConvBranch>& branches, bool silu) {
+at::Tensor conv_forward(const at::Tensor& x, const std::vector<ConvBranch>& branches, bool silu) {
   kernels::ConvParams params = make_params(x, branches, silu);
-  std::vector<at::Tensor> outs;
-  for (size_t i = 0; i < branches.size(); ++i) {
-    outs.push_back(at::empty(x.sizes(), x.options()));
-    params.direction[i].out = mutable_token_view(outs.back());
+  const auto num_branches = static_cast<int64_t>(branches.size());
+  const at::Tensor outs = at::empty({num_branches, x.size(0), x.size(1), x.size(2)}, x.options());
+  for (int64_t i = 0; i < num_branches; ++i) {
+    params.direction[i].out = mutable_token_view(outs[i]);
+  }
+  const DeviceCall call(x);
+  if (call.is_on_device()) {
+    call.entry (&kernels::DeviceEntries::causal_conv1d_forward)(params, call.stream());
+    return outs;
   }
   parallel_rows(kernels::causal_conv1d_num_rows(params), [&params](kernels::RowRange rows) {
     kernels::causal_conv1d_forward(params, rows);
@@ -103,31 +130,27 @@ ConvGrads conv_backward(
     const at::Tensor& x,
     const std::vector<ConvBranch>& branches,
     bool silu,
-    const std::vector<at::Tensor>& douts,
-    const at::Tensor& dx) {
+    const at::Tensor& douts,
+    const at::Tensor& dx,
+    const at::Tensor& gradient_mode) {
   kernels::ConvBackwardParams params;
   params.forward = make_params(x, branches, silu);
   params.dx = mutable_token_view(dx);
+  std::vector<ParameterGradient> weights;
+  std::vector<ParameterGradient> biases;
+  for (size_t i = 0; i < branches.size(); ++i) {
+    params.dout[i] = token_view(douts[static_cast<int64_t>(i)]);
+    weights.emplace_back(branches[i].weight, gradient_mode);
+    biases.emplace_back(branches[i].bias, gradient_mode);
+    params.dweight[i] = float_data(weights[i].buffer());
+    params.dbias[i] = float_data(biases[i].buffer());
+  }
+  launch_backward(x, params);
   ConvGrads grads;
   for (size_t i = 0; i < branches.size(); ++i) {
-    const ConvBranch& branch = branches[i];
-    params.dout[i] = token_view(douts[i]);
-    grads.weight.push_back(at::empty(branch.weight.sizes(), branch.weight.options()));
-    grads.bias.push_back(
-        branch.bias.defined() ? at::empty(branch.bias.sizes(), branch.bias.options())
-                              : at::Tensor());
-    params.dweight[i] = float_data(grads.weight.back());
-    params.dbias[i] = float_data(grads.bias.back());
+    grads.weight.push_back(weights[i].finish());
+    grads.bias.push_back(biases[i].finish());
   }
-  const at::Tensor workspace =
-      make_workspace(kernels::causal_conv1d_backward_workspace_size(params));
-  params.workspace = workspace.mutable_data_ptr();
-  parallel_rows(kernels::causal_conv1d_num_rows(params.forward), [&params](kernels::RowRange rows) {
-    kernels::causal_conv1d_backward(params, rows);
-  });
-  parallel_rows(
-      kernels::causal_conv1d_backward_reduce_num_rows(params),
-      [&params](kernels::RowRange rows) { kernels::causal_conv1d_backward_reduce(params, rows); });
   return grads;
 }
 

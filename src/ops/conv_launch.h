@@ -1,5 +1,5 @@
 // Launches of the convolution kernels on tensors, without autograd: what causal_conv1d and
-// bidirectional_mamba share.
+// bidirectional_mamba share. Defined in causal_conv1d.cpp.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,21 +18,24 @@ struct ConvBranch {
 /// Throws c10::Error unless x and the branches fit together.
 void check_conv(const char* op, const at::Tensor& x, const std::vector<ConvBranch>& branches);
 
-/// One output per branch, contiguous, in x's dtype.
-std::vector<at::Tensor> conv_forward(
-    const at::Tensor& x, const std::vector<ConvBranch>& branches, bool silu);
+/// The branches' outputs in one contiguous tensor, (branches, batch, seqlen, channels), in x's
+/// dtype.
+at::Tensor conv_forward(const at::Tensor& x, const std::vector<ConvBranch>& branches, bool silu);
 
+/// Gradients of the parameters, as autograd gets them.
 struct ConvGrads {
   std::vector<at::Tensor> weight;
   std::vector<at::Tensor> bias;  // undefined where the branch has none
 };
 
-/// Writes the sum over branches of the input gradients into dx, which may be a strided view.
+/// Writes the sum over branches of the input gradients into dx, which may be a strided view. douts:
+/// (branches, batch, seqlen, channels); gradient_mode: see parameter_gradient.h.
 ConvGrads conv_backward(
     const at::Tensor& x,
     const std::vector<ConvBranch>& branches,
     bool silu,
-    const std::vector<at::Tensor>& douts,
-    const at::Tensor& dx);
+    const at::Tensor& douts,
+    const at::Tensor& dx,
+    const at::Tensor& gradient_mode = {});
 
 }  // namespace vim::ops

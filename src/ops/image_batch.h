@@ -14,15 +14,20 @@ struct ImageBatchOptions {
   std::array<double, 3> mean = {0.485, 0.456, 0.406};
   std::array<double, 3> std = {0.229, 0.224, 0.225};
   at::ScalarType dtype = at::kFloat;
+  int64_t patch_size = 0;  // 0: images; otherwise rows for a patch embedding
+  int64_t stride = 0;      // pixels from one patch to the next
 };
 
-/// Returns (batch, 3, height, width) from images (batch, height, width, 3), uint8, contiguous: each
-/// value is (pixel / 255 - mean) / std, mixed with its partner as `mix` says (one entry per image,
-/// or empty: no mixing). Throws c10::Error on a mismatch or a partner outside the batch. Source:
-/// vim_spec 5.2, 5.5.
+/// The table of `mix` as image_batch takes it: (batch, sizeof(SampleMix)) bytes on the CPU;
+/// undefined for an empty list. Throws c10::Error for a partner outside the list.
+at::Tensor mix_table(const std::vector<kernels::SampleMix>& mix);
+
+/// Returns (batch, 3, height, width) on the images' device from images (batch, height, width, 3),
+/// uint8, contiguous: each value is (pixel / 255 - mean) / std, mixed with its partner as `mix`
+/// says: a mix_table on the images' device with one row per image, or undefined: no mixing. With a
+/// patch_size the same values come as nn::PatchEmbed takes them: (batch, num_patches, 3 *
+/// patch_size * patch_size). Throws c10::Error on a mismatch. Source: vim_spec 5.2, 5.5.
 at::Tensor image_batch(
-    const at::Tensor& images,
-    const std::vector<kernels::SampleMix>& mix,
-    const ImageBatchOptions& options);
+    const at::Tensor& images, const at::Tensor& mix, const ImageBatchOptions& options);
 
 }  // namespace vim::ops

@@ -39,7 +39,11 @@ void check_tokens(
   TORCH_CHECK(tensor.sizes() == shape, what, " must be ", shape, ", got ", tensor.sizes());
   TORCH_CHECK(
       tensor.scalar_type() == dtype, what, " must be ", dtype, ", got ", tensor.scalar_type());
-  TORCH_CHECK(tensor.is_cpu(), what, " must be on the CPU, got ", tensor.device());
+  TORCH_CHECK(
+      tensor.is_cpu() || tensor.is_cuda(),
+      what,
+      " must be on the CPU or a CUDA device, got ",
+      tensor.device());
   TORCH_CHECK(
       tensor.size(-1) == 1 || tensor.stride(-1) == 1,
       what,
@@ -52,13 +56,25 @@ void check_float(std::string_view what, const at::Tensor& tensor, at::IntArrayRe
   TORCH_CHECK(tensor.is_contiguous(), what, " must be contiguous, got strides ", tensor.strides());
 }
 
+void check_one_device(std::string_view op, at::TensorList tensors) {
+  for (const at::Tensor& tensor : tensors) {
+    TORCH_CHECK(
+        !tensor.defined() || tensor.device() == tensors[0].device(),
+        op,
+        ": all tensors must be on one device, got ",
+        tensors[0].device(),
+        " and ",
+        tensor.device());
+  }
+}
+
 float* float_data(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
 }
 
-at::Tensor make_workspace(size_t num_bytes) {
-  // LibTorch's CPU allocator aligns to 64 bytes.
-  return at::empty({static_cast<int64_t>(num_bytes)}, at::TensorOptions().dtype(at::kByte));
+at::Tensor make_workspace(size_t num_bytes, const at::Tensor& like) {
+  // LibTorch's allocators align to 64 bytes on the CPU and to 512 on a GPU.
+  return at::empty({static_cast<int64_t>(num_bytes)}, like.options().dtype(at::kByte));
 }
 
 void parallel_rows(int64_t num_rows, const std::function<void(kernels::RowRange)>& run) {

@@ -19,19 +19,23 @@ kernels::DType kernel_dtype(at::ScalarType dtype);
 kernels::TokenView token_view(const at::Tensor& tokens);
 kernels::MutableTokenView mutable_token_view(const at::Tensor& tokens);
 
-/// Throws c10::Error unless `tensor` has the given shape, dtype and device, and channel stride 1.
-/// `what` reads "op: argument".
+/// Throws c10::Error unless `tensor` has the given shape and dtype, channel stride 1, and is on the
+/// CPU or a CUDA device. `what` reads "op: argument".
 void check_tokens(
     std::string_view what, const at::Tensor& tensor, at::IntArrayRef shape, at::ScalarType dtype);
 
 /// Throws c10::Error unless `tensor` is a contiguous float tensor of the given shape.
 void check_float(std::string_view what, const at::Tensor& tensor, at::IntArrayRef shape);
 
+/// Throws c10::Error unless all defined tensors are on the device of the first.
+void check_one_device(std::string_view op, at::TensorList tensors);
+
 /// Float data, or null for an undefined tensor.
 float* float_data(const at::Tensor& tensor);
 
-/// Uninitialised bytes that a kernel may use until the tensor dies, aligned to 64.
-at::Tensor make_workspace(size_t num_bytes);
+/// Uninitialised bytes on the device of `like` that a kernel may use until the tensor dies, aligned
+/// to 64, on a GPU to 256.
+at::Tensor make_workspace(size_t num_bytes, const at::Tensor& like);
 
 /// Splits rows [0, num_rows) over the intra-op threads. Results must not depend on the split.
 void parallel_rows(int64_t num_rows, const std::function<void(kernels::RowRange)>& run);

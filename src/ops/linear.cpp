@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "src/ops/optional_tensors.h"
+#include "src/ops/parameter_gradient.h"
 
 namespace vim::ops {
 namespace {
@@ -26,11 +27,11 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
       AutogradContext* context,
       const at::Tensor& input,
       const at::Tensor& weight,
-      const std::optional<at::Tensor>& shadow,
-      const std::optional<at::Tensor>& bias) {
-    const at::Tensor used = weight_in(weight, from_optional(shadow), input.scalar_type());
-    context->save_for_backward({input, used});
-    context->saved_data["has_bias"] = bias.has_value();
+      const std::optional<at::Tensor>& bias,
+      const Weight& parts) {
+    const at::Tensor used = weight_in(weight, parts.shadow, input.scalar_type());
+    context->save_for_backward({input, used, weight, from_optional(bias)});
+    context->saved_data["gradient_mode"] = parts.gradient_mode;
     const at::Tensor rows = as_rows(input);
     const at::Tensor out =
         bias ? at::addmm(bias->to(input.scalar_type()), rows, used.t()) : at::mm(rows, used.t());
@@ -39,17 +40,21 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
 
   static variable_list backward(AutogradContext* context, const variable_list& grad_outputs) {
     const auto saved = context->get_saved_variables();
+    const at::Tensor mode = context->saved_data["gradient_mode"].toTensor();
     const at::Tensor& input = saved[0];
     const at::Tensor dout = as_rows(grad_outputs[0]);
     at::Tensor dinput;
     if (context->needs_input_grad(0)) {
       dinput = with_last_size(at::mm(dout, saved[1]), input);
     }
-    at::Tensor dbias;
-    if (context->saved_data["has_bias"].toBool()) {
-      dbias = at::sum(dout, {0}, /*keepdim=*/false, at::kFloat);
+    ParameterGradient dweight(saved[2], mode);
+    dweight.add_product(dout.t(), as_rows(input));
+    ParameterGradient dbias(saved[3], mode);
+    if (saved[3].defined()) {
+      at::Tensor sums = dbias.buffer();
+      at::sum_out(sums, dout, at::IntArrayRef{0}, /*keepdim=*/false, at::kFloat);
     }
-    return {dinput, weight_gradient(dout, as_rows(input)), at::Tensor(), dbias};
+    return {dinput, dweight.finish(), dbias.finish(), at::Tensor()};
   }
 };
 
@@ -62,36 +67,38 @@ at::Tensor weight_in(const at::Tensor& weight, const at::Tensor& shadow, at::Sca
   return shadow.defined() && shadow.scalar_type() == dtype ? shadow : weight.detach().to(dtype);
 }
 
-at::Tensor weight_gradient(const at::Tensor& dout, const at::Tensor& input) {
-  // On the CPU a 16-bit product would also round its result to 16 bits, so both sides are widened
-  // first.
-  return at::mm(dout.to(at::kFloat).t(), input.to(at::kFloat));
+void check_weight(std::string_view op, const Weight& weight, int64_t in_features) {
+  TORCH_CHECK(
+      weight.value.dim() == 2 && weight.value.size(1) == in_features,
+      op,
+      ": the weight must be (out_features, in_features) with in_features = ",
+      in_features,
+      ", got ",
+      weight.value.sizes());
+  TORCH_CHECK(
+      !weight.shadow.defined() || weight.shadow.sizes() == weight.value.sizes(),
+      op,
+      ": shadow must be ",
+      weight.value.sizes(),
+      ", got ",
+      weight.shadow.sizes());
 }
 
-at::Tensor linear(
-    const at::Tensor& input,
-    const at::Tensor& weight,
-    const at::Tensor& shadow,
-    const at::Tensor& bias) {
+at::Tensor linear(const at::Tensor& input, const Weight& weight, const at::Tensor& bias) {
   TORCH_CHECK(
-      weight.dim() == 2 && input.dim() >= 1 && input.size(-1) == weight.size(1),
+      weight.value.dim() == 2 && input.dim() >= 1 && input.size(-1) == weight.value.size(1),
       "linear: input must be (..., in_features) for a weight (out_features, in_features), got ",
       input.sizes(),
       " and ",
-      weight.sizes());
+      weight.value.sizes());
+  check_weight("linear", weight, input.size(-1));
   TORCH_CHECK(
-      !bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)),
+      !bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.value.size(0)),
       "linear: bias must be (out_features) = [",
-      weight.size(0),
+      weight.value.size(0),
       "], got ",
       bias.sizes());
-  TORCH_CHECK(
-      !shadow.defined() || shadow.sizes() == weight.sizes(),
-      "linear: shadow must be ",
-      weight.sizes(),
-      ", got ",
-      shadow.sizes());
-  return LinearFunction::apply(input, weight, to_optional(shadow), to_optional(bias));
+  return LinearFunction::apply(input, weight.value, to_optional(bias), weight);
 }
 
 }  // namespace vim::ops

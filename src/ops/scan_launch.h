@@ -1,5 +1,5 @@
 // Launches of the selective-scan kernels on tensors, without autograd: what selective_scan and
-// bidirectional_mamba share.
+// bidirectional_mamba share. Defined in selective_scan.cpp.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -22,9 +22,12 @@ struct ScanBranch {
   bool reversed = false;
 };
 
-/// What all directions share. z: (batch, seqlen, d_inner), or undefined: no gate.
+/// What all directions share. z: (batch, seqlen, d_inner), or undefined: no gate. ungated: the sum
+/// over directions before gate and scale, which device kernels write forward and read backward; may
+/// be undefined.
 struct ScanShared {
   at::Tensor z;
+  at::Tensor ungated;
   bool delta_softplus = true;
   double scale = 1.0;
   bool gate_defect = false;
@@ -53,12 +56,13 @@ struct ScanBranchGrads {
 };
 
 /// Fills `grads` (one per branch) and dz, which may be a strided view and is undefined without a
-/// gate.
+/// gate. Fills `out`, where given, with the forward's result once more.
 void scan_backward(
     const std::vector<ScanBranch>& branches,
     const ScanShared& shared,
     const at::Tensor& dout,
     std::vector<ScanBranchGrads>& grads,
-    const at::Tensor& dz);
+    const at::Tensor& dz,
+    const at::Tensor& out = {});
 
 }  // namespace vim::ops

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/selective_scan.h"
+#include "src/ops/device_call.h"
 #include "src/ops/kernel_args.h"
 #include "src/ops/optional_tensors.h"
 #include "src/ops/scan_launch.h"
@@ -35,6 +36,8 @@ void check_branch(const std::string& op, const ScanBranch& branch, const ScanBra
   if (branch.delta_bias.defined()) {
     check_float(op + ": delta_bias", branch.delta_bias, {d_inner});
   }
+  check_one_device(
+      op, {u, branch.u, branch.delta, branch.B, branch.C, branch.A, branch.D, branch.delta_bias});
 }
 
 kernels::ScanParams make_params(const std::vector<ScanBranch>& branches, const ScanShared& shared) {
@@ -50,6 +53,7 @@ kernels::ScanParams make_params(const std::vector<ScanBranch>& branches, const S
   params.scale = static_cast<float>(shared.scale);
   params.num_directions = static_cast<int>(branches.size());
   params.z = token_view(shared.z);
+  params.y = mutable_token_view(shared.ungated);
   for (size_t i = 0; i < branches.size(); ++i) {
     const ScanBranch& branch = branches[i];
     kernels::ScanDirection& direction = params.direction[i];
@@ -93,6 +97,40 @@ kernels::ScanDirectionGrads grad_pointers(const ScanBranchGrads& grads) {
   pointers.dD = float_data(grads.dD);
   pointers.ddelta_bias = float_data(grads.ddelta_bias);
   return pointers;
+}
+
+void launch_forward(const at::Tensor& u, kernels::ScanParams& params) {
+  const DeviceCall call(u);
+  if (call.is_on_device()) {
+    const at::Tensor workspace = make_workspace(
+        call.entry(&kernels::DeviceEntries::selective_scan_forward_workspace_size)(params), u);
+    params.workspace = workspace.mutable_data_ptr();
+    call.entry (&kernels::DeviceEntries::selective_scan_forward)(params, call.stream());
+    return;
+  }
+  parallel_rows(kernels::selective_scan_num_rows(params), [&params](kernels::RowRange rows) {
+    kernels::selective_scan_forward(params, rows);
+  });
+}
+
+void launch_backward(const at::Tensor& u, kernels::ScanBackwardParams& params) {
+  const DeviceCall call(u);
+  if (call.is_on_device()) {
+    const at::Tensor workspace = make_workspace(
+        call.entry(&kernels::DeviceEntries::selective_scan_backward_workspace_size)(params), u);
+    params.workspace = workspace.mutable_data_ptr();
+    call.entry (&kernels::DeviceEntries::selective_scan_backward)(params, call.stream());
+    return;
+  }
+  const at::Tensor workspace =
+      make_workspace(kernels::selective_scan_backward_workspace_size(params), u);
+  params.workspace = workspace.mutable_data_ptr();
+  parallel_rows(
+      kernels::selective_scan_num_rows(params.forward),
+      [&params](kernels::RowRange rows) { kernels::selective_scan_backward(params, rows); });
+  parallel_rows(
+      kernels::selective_scan_backward_reduce_num_rows(params),
+      [&params](kernels::RowRange rows) { kernels::selective_scan_backward_reduce(params, rows); });
 }
 
 class SelectiveScanFunction : public torch::autograd::Function<SelectiveScanFunction> {
@@ -145,7 +183,7 @@ class SelectiveScanFunction : public torch::autograd::Function<SelectiveScanFunc
         reversed};
   }
   static ScanShared make_shared(at::TensorList tensors, bool delta_softplus) {
-    return {tensors[6], delta_softplus, 1.0, false};
+    return {tensors[6], {}, delta_softplus, 1.0, false};
   }
 };
 
@@ -176,6 +214,7 @@ void check_scan(const char* op, const std::vector<ScanBranch>& branches, const S
   }
   if (shared.z.defined()) {
     check_tokens(name + ": z", shared.z, first.u.sizes(), first.u.scalar_type());
+    check_one_device(name, {first.u, shared.z});
   }
 }
 
@@ -192,9 +231,7 @@ at::Tensor scan_forward(
         at::empty({params.batch, params.d_inner, params.d_state}, u.options().dtype(at::kFloat)));
     params.direction[i].last_state = float_data(last_states->back());
   }
-  parallel_rows(kernels::selective_scan_num_rows(params), [&params](kernels::RowRange rows) {
-    kernels::selective_scan_forward(params, rows);
-  });
+  launch_forward(u, params);
   return out;
 }
 
@@ -203,9 +240,11 @@ void scan_backward(
     const ScanShared& shared,
     const at::Tensor& dout,
     std::vector<ScanBranchGrads>& grads,
-    const at::Tensor& dz) {
+    const at::Tensor& dz,
+    const at::Tensor& out) {
   kernels::ScanBackwardParams params;
   params.forward = make_params(branches, shared);
+  params.forward.out = mutable_token_view(out);
   params.dout = token_view(dout);
   params.dz = mutable_token_view(dz);
   params.gate_defect = shared.gate_defect;
@@ -213,15 +252,7 @@ void scan_backward(
     allocate_missing(branches[i], grads[i]);
     params.grads[i] = grad_pointers(grads[i]);
   }
-  const at::Tensor workspace =
-      make_workspace(kernels::selective_scan_backward_workspace_size(params));
-  params.workspace = workspace.mutable_data_ptr();
-  parallel_rows(
-      kernels::selective_scan_num_rows(params.forward),
-      [&params](kernels::RowRange rows) { kernels::selective_scan_backward(params, rows); });
-  parallel_rows(
-      kernels::selective_scan_backward_reduce_num_rows(params),
-      [&params](kernels::RowRange rows) { kernels::selective_scan_backward_reduce(params, rows); });
+  launch_backward(branches[0].u, params);
 }
 
 SelectiveScanResult selective_scan(const SelectiveScanInputs& inputs) {
@@ -234,7 +265,7 @@ SelectiveScanResult selective_scan(const SelectiveScanInputs& inputs) {
       inputs.D,
       inputs.delta_bias,
       inputs.reversed};
-  check_scan("selective_scan", {branch}, {inputs.z, inputs.delta_softplus});
+  check_scan("selective_scan", {branch}, {inputs.z, {}, inputs.delta_softplus});
   const std::vector<at::Tensor> tensors = {
       inputs.u, inputs.delta, inputs.A, inputs.B, inputs.C, inputs.D, inputs.z, inputs.delta_bias};
   const std::vector<int64_t> places = defined_places(tensors);

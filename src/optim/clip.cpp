@@ -3,24 +3,48 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
+
 namespace vim::optim {
 
 at::Tensor gradient_norm(const ParameterStore& store) {
   const at::NoGradGuard no_grad;
   const at::Tensor rows = store.flat(StoreBuffer::kGrad).view({-1, kStoreRow});
   const at::Tensor row_norms = at::linalg_vector_norm(rows, 2, at::IntArrayRef{1});
+  const at::Tensor squares = row_norms.to(at::kDouble).square();
+  if (squares.is_cuda()) {
+    return squares.sum().sqrt();  // in a fixed order, unlike cumsum there
+  }
   // cumsum is serial on the CPU: a plain sum of many rows would be split among threads.
-  return row_norms.to(at::kDouble).square().cumsum(0).select(0, -1).sqrt();
+  return squares.cumsum(0).select(0, -1).sqrt();
 }
 
-UpdateControl control_update(const at::Tensor& norm, std::optional<double> max_norm) {
+UpdateControl control_update(
+    const at::Tensor& norm, std::optional<double> max_norm, const at::Tensor& loss_scale) {
   const at::NoGradGuard no_grad;
   UpdateControl control;
   control.found_inf = at::isfinite(norm).logical_not().to(at::kFloat);
   if (max_norm) {
     control.grad_scale = ((norm + 1e-6) / *max_norm).clamp_min(1.0).to(at::kFloat);
   }
+  if (loss_scale.defined()) {
+    control.grad_scale = max_norm ? control.grad_scale * loss_scale : loss_scale;
+  }
   return control;
+}
+
+at::Tensor first_non_finite(const ParameterStore& store) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor rows = store.flat(StoreBuffer::kGrad).view({-1, kStoreRow});
+  // The largest magnitude of a row is finite exactly if all of them are.
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const at::Tensor largest = at::linalg_vector_norm(rows, kInfinity, at::IntArrayRef{1});
+  const at::Tensor is_bad_row = at::isfinite(largest).logical_not();
+  const at::Tensor row = is_bad_row.to(at::kByte).argmax();
+  const at::Tensor values = rows.index_select(0, row.unsqueeze(0)).squeeze(0);
+  const at::Tensor column = at::isfinite(values).logical_not().to(at::kByte).argmax();
+  const at::Tensor place = row * kStoreRow + column;
+  return at::where(is_bad_row.any(), place, at::full_like(place, -1));
 }
 
 }  // namespace vim::optim

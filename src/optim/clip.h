@@ -15,7 +15,14 @@ namespace vim::optim {
 at::Tensor gradient_norm(const ParameterStore& store);
 
 /// What one update must do about a gradient norm: multiply by min(1, max_norm / (norm + 1e-6)), and
-/// skip where the norm is not finite. Without max_norm the gradients are not scaled.
-UpdateControl control_update(const at::Tensor& norm, std::optional<double> max_norm);
+/// skip where the norm is not finite. Without max_norm the gradients are not scaled. loss_scale:
+/// the float scalar that loss and gradients were multiplied by, or undefined; `norm` is without it.
+/// Nothing waits for the device.
+UpdateControl control_update(
+    const at::Tensor& norm, std::optional<double> max_norm, const at::Tensor& loss_scale = {});
+
+/// The flat index of the first gradient that is not finite, an int64 scalar on the store's device;
+/// -1 if there is none. Without waiting for the device.
+at::Tensor first_non_finite(const ParameterStore& store);
 
 }  // namespace vim::optim

@@ -148,6 +148,18 @@ void ParameterStore::refresh_shadow() {
   }
 }
 
+void ParameterStore::enable_loss_scale(double initial) {
+  loss_scale_ = at::full({}, initial, step_count_.options());
+  scale_growth_ = at::zeros({}, step_count_.options().dtype(at::kInt));
+}
+
+void ParameterStore::update_loss_scale(const at::Tensor& found_inf) {
+  constexpr double kGrowth = 2.0;
+  constexpr double kBackoff = 0.5;
+  constexpr int64_t kInterval = 2000;
+  at::_amp_update_scale_(loss_scale_, scale_growth_, found_inf, kGrowth, kBackoff, kInterval);
+}
+
 void ParameterStore::zero_grad() { grad_.zero_(); }
 
 bool ParameterStore::has(StoreBuffer buffer) const {
@@ -215,6 +227,17 @@ std::string ParameterStore::find_non_finite_gradient() const {
   for (const ParameterGroup& group : groups_) {
     for (const StoredParameter& member : group.members) {
       if (!at::isfinite(view(StoreBuffer::kGrad, member)).all().item<bool>()) {
+        return member.name;
+      }
+    }
+  }
+  return {};
+}
+
+std::string ParameterStore::parameter_at(int64_t index) const {
+  for (const ParameterGroup& group : groups_) {
+    for (const StoredParameter& member : group.members) {
+      if (index >= member.offset && index < member.offset + member.parameter.numel()) {
         return member.name;
       }
     }

@@ -82,6 +82,15 @@ class ParameterStore {
   /// Updates applied so far: a float scalar on the store's device.
   const at::Tensor& step_count() const { return step_count_; }
 
+  /// Adds the factor that fp16 losses are multiplied by, and its state: a float scalar, and an int
+  /// scalar counting the steps since it last changed.
+  void enable_loss_scale(double initial);
+  const at::Tensor& loss_scale() const { return loss_scale_; }      // undefined: not enabled
+  const at::Tensor& scale_growth() const { return scale_growth_; }  // undefined: not enabled
+
+  /// Halves the loss scale after a step that found_inf marks, doubles it after 2000 steps without.
+  void update_loss_scale(const at::Tensor& found_inf);
+
   /// Groups in the official optimizer's order: not decayed, then decayed.
   const std::vector<ParameterGroup>& groups() const { return groups_; }
 
@@ -93,6 +102,9 @@ class ParameterStore {
 
   /// The first parameter, in the groups' order, whose gradient is not finite; empty if all are.
   std::string find_non_finite_gradient() const;
+
+  /// Name of the parameter that element `index` of the buffers belongs to; empty for padding.
+  std::string parameter_at(int64_t index) const;
 
  private:
   struct Place {
@@ -114,6 +126,8 @@ class ParameterStore {
   at::Tensor ema_;
   at::Tensor shadow_;
   at::Tensor step_count_;
+  at::Tensor loss_scale_;
+  at::Tensor scale_growth_;
 };
 
 /// True if the official rule gives a parameter of this name and dimension weight decay.

@@ -47,6 +47,10 @@ NamedTensors checkpoint_tensors(torch::nn::Module& model, const optim::Parameter
   add_parameters(tensors, "optim.exp_avg.", store, StoreBuffer::kExpAvg);
   add_parameters(tensors, "optim.exp_avg_sq.", store, StoreBuffer::kExpAvgSq);
   tensors.emplace_back("optim.step", store.step_count());
+  if (store.loss_scale().defined()) {
+    tensors.emplace_back("optim.loss_scale", store.loss_scale());
+    tensors.emplace_back("optim.scale_growth", store.scale_growth());
+  }
   return tensors;
 }
 

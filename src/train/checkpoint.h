@@ -21,7 +21,8 @@ class Module;
 namespace vim::train {
 
 /// A run's tensors by checkpoint name: views of the store and of the model's buffers, so that
-/// reading them saves and writing them restores. Also holds `optim.step`, the updates applied.
+/// reading them saves and writing them restores. Also holds `optim.step`, the updates applied, and
+/// the loss scaler's state where there is one.
 NamedTensors checkpoint_tensors(torch::nn::Module& model, const optim::ParameterStore& store);
 
 /// A copy on the host of everything that goes into a file: the run may go on while it is written.

@@ -1,7 +1,10 @@
-// log_softmax does the numerically delicate part; the rest are weighted sums.
+// On the CPU log_softmax does the numerically delicate part, and the rest are weighted sums; on a
+// GPU one kernel gives loss and gradient.
 #include "src/train/losses.h"
 
 #include <ATen/ATen.h>
+
+#include "src/ops/cross_entropy.h"
 
 namespace vim::train {
 namespace {
@@ -19,6 +22,9 @@ void check_logits(const at::Tensor& logits, const at::Tensor& wanted, int64_t wa
 
 at::Tensor soft_target_cross_entropy(const at::Tensor& logits, const at::Tensor& targets) {
   check_logits(logits, targets, 2);
+  if (logits.is_cuda()) {
+    return ops::cross_entropy(logits.to(at::kFloat).contiguous(), {targets, {}, 0.0});
+  }
   const at::Tensor log_probs = at::log_softmax(logits.to(at::kFloat), 1);
   return -(targets * log_probs).sum(1).mean();
 }
@@ -26,6 +32,9 @@ at::Tensor soft_target_cross_entropy(const at::Tensor& logits, const at::Tensor&
 at::Tensor label_smoothing_cross_entropy(
     const at::Tensor& logits, const at::Tensor& labels, double smoothing) {
   check_logits(logits, labels, 1);
+  if (logits.is_cuda()) {
+    return ops::cross_entropy(logits.to(at::kFloat).contiguous(), {{}, labels, smoothing});
+  }
   const at::Tensor log_probs = at::log_softmax(logits.to(at::kFloat), 1);
   const at::Tensor nll = at::nll_loss(log_probs, labels);
   return smoothing == 0 ? nll : (1 - smoothing) * nll - smoothing * log_probs.mean();

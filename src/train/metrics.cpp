@@ -7,10 +7,10 @@
 
 namespace vim::train {
 
-int64_t count_top_k(const at::Tensor& logits, const at::Tensor& labels, int64_t k) {
+at::Tensor top_k_hits(const at::Tensor& logits, const at::Tensor& labels, int64_t k) {
   TORCH_CHECK(
       logits.dim() == 2 && labels.dim() == 1 && labels.size(0) == logits.size(0),
-      "count_top_k: logits must be (batch, num_classes) and labels (batch), got ",
+      "top_k: logits must be (batch, num_classes) and labels (batch), got ",
       logits.sizes(),
       " and ",
       labels.sizes());
@@ -20,7 +20,11 @@ int64_t count_top_k(const at::Tensor& logits, const at::Tensor& labels, int64_t 
   const at::Tensor is_behind =
       logits.lt(own).logical_or(logits.eq(own).logical_and(classes.ge(labels.unsqueeze(1))));
   const at::Tensor rank = is_behind.logical_not().sum(1);
-  return rank.lt(k).logical_and(at::isfinite(own).squeeze(1)).sum().item<int64_t>();
+  return rank.lt(k).logical_and(at::isfinite(own).squeeze(1)).sum();
+}
+
+int64_t count_top_k(const at::Tensor& logits, const at::Tensor& labels, int64_t k) {
+  return top_k_hits(logits, labels, k).item<int64_t>();
 }
 
 void RunningMean::add(double value, double value_weight) {

@@ -7,6 +7,9 @@
 
 namespace vim::train {
 
+/// How many of count_top_k's images there are, an int64 scalar on the logits' device.
+at::Tensor top_k_hits(const at::Tensor& logits, const at::Tensor& labels, int64_t k);
+
 /// Images whose label is among the k highest logits, ties counted in favour of lower class numbers.
 /// logits: (batch, num_classes), float; labels: (batch), int64. A NaN logit makes its image wrong.
 int64_t count_top_k(const at::Tensor& logits, const at::Tensor& labels, int64_t k);

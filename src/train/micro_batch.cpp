@@ -59,7 +59,7 @@ bool is_allowed(const MicroBatchRequest& request, int64_t size) {
 
 int64_t estimate_activation_bytes(const models::VisionMambaOptions& model, Precision precision) {
   const nn::MambaMixerOptions& mixer = model.mixer;
-  const int64_t element = precision == Precision::kBFloat16 ? 2 : 4;
+  const int64_t element = precision == Precision::kFloat32 ? 4 : 2;
   const int64_t directions = mixer.bimamba == nn::Bimamba::kNone ? 1 : 2;
   const int64_t projections = mixer.effective_dt_rank() + 2 * mixer.d_state;
   // xz, both directions' convolution and step size, gated output; residual and norm input;

@@ -27,6 +27,8 @@ weights::TensorType stored_type(at::ScalarType type) {
       return weights::TensorType::kF64;
     case at::kBFloat16:
       return weights::TensorType::kBF16;
+    case at::kInt:
+      return weights::TensorType::kI32;
     case at::kLong:
       return weights::TensorType::kI64;
     case at::kBool:

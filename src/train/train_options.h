@@ -3,15 +3,24 @@
 
 #include <cstdint>
 
+#include "src/models/vision_mamba_options.h"
+
 namespace vim::train {
 
-enum class Precision { kFloat32, kBFloat16 };
+enum class Precision { kFloat32, kBFloat16, kFloat16 };
+
+/// Where the model computes; kAuto: on the GPU if this build and this machine have one.
+enum class DeviceChoice { kAuto, kCpu, kCuda };
 
 struct TrainOptions {
   int64_t epochs = 300;
   int64_t global_batch = 1024;
   int64_t micro_batch = 0;  // 0: auto
+  DeviceChoice device = DeviceChoice::kAuto;
   Precision precision = Precision::kFloat32;
+  bool tf32 = false;  // round the factors of float products to TF32 on the GPU
+  models::Recompute recompute = models::Recompute::kNone;
+  bool cuda_graph = true;  // run the step as one CUDA graph where that is possible
   uint64_t seed = 0;
   int64_t eval_interval = 1;       // epochs between evaluations; 0: only after the last
   int64_t eval_batch = 0;          // 0: the micro-batch

@@ -1,4 +1,5 @@
-// The loss of a micro-batch is weighted by its share of the global batch, so gradients just add up.
+// The step as one reads it. The loss of a micro-batch is weighted by its share of the global batch,
+// so gradients just add up. What is special to a GPU is in train_step_device.cpp.
 #include "src/train/train_step.h"
 
 #include <ATen/ATen.h>
@@ -7,11 +8,11 @@
 
 #include "src/core/error.h"
 #include "src/core/philox.h"
+#include "src/cuda/device.h"
 #include "src/models/step_draws.h"
-#include "src/optim/adamw.h"
+#include "src/ops/image_batch.h"
+#include "src/ops/parameter_gradient.h"
 #include "src/optim/clip.h"
-#include "src/optim/ema.h"
-#include "src/train/batch_input.h"
 #include "src/train/losses.h"
 #include "src/train/mix.h"
 
@@ -41,37 +42,57 @@ TrainStep::TrainStep(models::VisionMamba model, TrainStepOptions options)
     : options_(std::move(options)),
       model_(std::move(model)),
       store_(*model_, options_.optim),
-      mix_group_(mix_group_size(options_.augment, options_.train.global_batch)) {
+      mix_group_(mix_group_size(options_.augment, options_.train.global_batch)),
+      device_(store_.flat(optim::StoreBuffer::kValue).device()),
+      is_deferred_(device_.is_cuda() || options_.is_deferred),
+      gradient_mode_(ops::make_gradient_mode(ops::GradientMode::kReturn)) {
   if (model_->options().pool == models::Pool::kAll) {
     throw Error("model.pool: all gives logits for every token; choose last, mean or max to train");
   }
   if (options_.ema.enabled) {
     store_.enable_ema();
   }
-  if (options_.train.precision == Precision::kBFloat16) {
-    store_.enable_shadow(compute_dtype(options_.train.precision));
-    model_->set_compute_dtype(compute_dtype(options_.train.precision));
+  const at::ScalarType dtype = compute_dtype(options_.train.precision);
+  if (dtype != at::kFloat) {
+    store_.enable_shadow(dtype);
+    model_->set_compute_dtype(dtype);
     model_->install_shadows(
         [this](const at::Tensor& parameter) { return store_.shadow_of(parameter); });
   }
+  if (dtype == at::kHalf) {
+    constexpr double kInitialScale = 65536.0;
+    store_.enable_loss_scale(kInitialScale);
+  }
+  model_->install_gradient_mode(gradient_mode_);
+  model_->set_recompute(options_.train.recompute);
   model_->train();
+  if (device_.is_cuda()) {
+    cuda::allow_tf32(options_.train.tf32);
+  }
+  if (is_deferred_) {
+    make_graph();
+  }
 }
 
 void TrainStep::begin(int64_t step) {
   step_ = step;
+  num_passes_ = 0;
   loss_ = 0.0;
-  store_.zero_grad();
+  if (!is_deferred_) {
+    store_.zero_grad();
+  }
 }
 
-at::Tensor TrainStep::compute_loss(const data::LoadedBatch& batch, int64_t first_position) {
+PassInputs TrainStep::make_inputs(const data::LoadedBatch& batch) const {
+  const int64_t first_position = batch.first_position % options_.train.global_batch;
   const models::VisionMambaOptions& shape = model_->options();
   const models::DrawKey key{options_.train.seed, static_cast<uint64_t>(step_), first_position};
-  const models::StepDraws draws = draw_step(shape, key, batch.size, /*is_training=*/true);
-  const InputOptions input{shape.img_size, options_.augment, options_.train.precision};
+  PassInputs inputs;
+  inputs.images = image_bytes(batch, shape.img_size);
+  inputs.draws = models::draw_step(shape, key, batch.size, /*is_training=*/true);
   if (!is_mixing(options_.augment)) {
-    const at::Tensor logits = model_->forward(input_images(batch, {}, input), draws);
-    return label_smoothing_cross_entropy(
-        logits, label_tensor(batch), options_.augment.label_smoothing);
+    inputs.labels = label_tensor(batch);
+    return inputs;
   }
   TORCH_CHECK(
       batch.size % mix_group_ == 0 && first_position % mix_group_ == 0,
@@ -83,44 +104,101 @@ at::Tensor TrainStep::compute_loss(const data::LoadedBatch& batch, int64_t first
       first_position);
   const std::vector<GroupMix> groups = draw_mixes(
       options_, key, {shape.img_size[0], shape.img_size[1]}, mix_group_, batch.size / mix_group_);
-  const at::Tensor images = input_images(batch, mix_samples(groups, mix_group_), input);
-  const at::Tensor targets =
+  inputs.mix = ops::mix_table(mix_samples(groups, mix_group_));
+  inputs.targets =
       mixed_targets(batch.labels, groups, {shape.num_classes, options_.augment.label_smoothing});
-  return soft_target_cross_entropy(model_->forward(images, draws), targets);
+  return inputs;
+}
+
+// The pass's share of the global batch's mean loss.
+at::Tensor TrainStep::compute_loss(const PassInputs& inputs) {
+  const InputOptions input =
+      input_options(model_->options(), options_.augment, options_.train.precision, device_);
+  const at::Tensor logits =
+      model_->forward(input_images(inputs.images, inputs.mix, input), inputs.draws);
+  const at::Tensor loss =
+      inputs.targets.defined()
+          ? soft_target_cross_entropy(logits, inputs.targets)
+          : label_smoothing_cross_entropy(logits, inputs.labels, options_.augment.label_smoothing);
+  const double share =
+      static_cast<double>(inputs.images.size(0)) / static_cast<double>(options_.train.global_batch);
+  return loss * share;
+}
+
+void TrainStep::backward(const at::Tensor& loss, bool is_first) {
+  // The gradients are zero at first, and a pass uses each parameter once.
+  ops::set_gradient_mode(
+      gradient_mode_, is_first ? ops::GradientMode::kWrite : ops::GradientMode::kAdd);
+  const at::Tensor& scale = store_.loss_scale();
+  (scale.defined() ? loss * scale : loss).backward();
 }
 
 void TrainStep::forward_backward(const data::LoadedBatch& batch) {
+  const PassInputs inputs = make_inputs(batch);
+  ++num_passes_;
+  if (is_deferred_) {
+    stage(inputs);
+    return;
+  }
   if (!std::isfinite(loss_)) {
     return;  // the step will be skipped
   }
-  const int64_t global_batch = options_.train.global_batch;
-  const double share = static_cast<double>(batch.size) / static_cast<double>(global_batch);
-  const at::Tensor loss = compute_loss(batch, batch.first_position % global_batch) * share;
+  const at::Tensor loss = compute_loss(inputs);
   loss_ += loss.item<double>();
   if (std::isfinite(loss_)) {
-    loss.backward();
+    backward(loss, num_passes_ == 1);
   }
 }
 
-StepResult TrainStep::update(double lr) {
-  StepResult result{loss_, 0.0, {}};
+// The gradient norm without the loss scale.
+at::Tensor TrainStep::scaled_norm() const {
+  const at::Tensor norm = optim::gradient_norm(store_);
+  return store_.loss_scale().defined() ? norm / store_.loss_scale() : norm;
+}
+
+optim::UpdateControl TrainStep::make_control(const at::Tensor& norm) const {
+  optim::UpdateControl control =
+      optim::control_update(norm, options_.optim.clip_norm, store_.loss_scale());
+  if (options_.ema.enabled) {
+    control.ema_decay = options_.ema.decay;
+  }
+  return control;
+}
+
+void TrainStep::update(double lr) {
+  results_.push_back({step_, lr, loss_, 0.0, {}});
+  if (is_deferred_) {
+    TORCH_CHECK(
+        num_passes_ == passes_.size(),
+        "TrainStep: a run's steps have equally many micro-batches, got ",
+        num_passes_,
+        " after ",
+        passes_.size());
+    const at::Tensor rate = at::full({}, lr, at::TensorOptions().dtype(at::kFloat));
+    lr_uploader_.upload({rate}, {lr_});
+    graph_->run();
+    return;
+  }
+  StepResult& result = results_.back();
   if (!std::isfinite(loss_)) {
     result.non_finite = "loss";
-    return result;
+    if (store_.loss_scale().defined()) {
+      store_.update_loss_scale(at::ones({}));
+    }
+    return;
   }
-  const at::Tensor norm = optim::gradient_norm(store_);
+  const at::Tensor norm = scaled_norm();
   result.grad_norm = norm.item<double>();
+  const optim::UpdateControl control = make_control(norm);
+  if (store_.loss_scale().defined()) {
+    store_.update_loss_scale(control.found_inf);
+  }
   if (!std::isfinite(result.grad_norm)) {
     const std::string name = store_.find_non_finite_gradient();
     result.non_finite = name.empty() ? "gradient norm" : "gradient of " + name;
-    return result;
+    return;
   }
-  const optim::UpdateControl control = optim::control_update(norm, options_.optim.clip_norm);
   optim::adamw_step(store_, options_.optim, lr, control);
-  if (options_.ema.enabled) {
-    optim::update_ema(store_, options_.ema.decay, control.found_inf);
-  }
-  return result;
 }
 
 }  // namespace vim::train

@@ -1,4 +1,5 @@
-// The loop first, then its four phases, then what surrounds them.
+// The loop first, then its four phases, then what surrounds them. Making a trainer, and resuming,
+// is in trainer_setup.cpp.
 #include "src/train/trainer.h"
 
 #include <ATen/ATen.h>
@@ -71,9 +72,8 @@ void Trainer::train_step() {
     const data::LoadedBatch& batch = load();
     step_.forward_backward(batch);
   }
-  const double lr = current_lr();
-  const StepResult result = step_.update(lr);
-  log_step(result, lr);
+  step_.update(current_lr());
+  count_step();
 }
 
 const data::LoadedBatch& Trainer::load() {
@@ -90,27 +90,30 @@ double Trainer::current_lr() const {
       options_.schedule, peak, train_options().epochs, state_.step, steps_per_epoch_);
 }
 
-void Trainer::count_skipped(const StepResult& result) {
-  ++state_.skipped_total;
-  ++state_.skipped_in_row;
-  spdlog::warn(
-      "step {}: {} is not finite; step skipped, {} in a row",
-      state_.step,
-      result.non_finite,
-      state_.skipped_in_row);
-  if (state_.skipped_in_row >= train_options().max_skipped_steps) {
-    throw Error(fmt::format(
-        "train: {} steps in a row, up to step {}, were not finite (last: {}); lower optim.lr "
-        "or set optim.clip_norm, and resume from the last checkpoint in {}",
-        state_.skipped_in_row,
-        state_.step,
-        result.non_finite,
-        options_.output.string()));
+// The device may be behind: results are fetched where they are needed.
+void Trainer::count_step() {
+  ++state_.step;
+  ++state_.step_in_epoch;
+  meter_.count(train_options().global_batch);
+  const bool is_last = state_.step_in_epoch == steps_per_epoch_;
+  const bool is_logged = is_last || state_.step % train_options().log_interval == 0;
+  if (is_logged || step_.must_take_results()) {
+    take_results();
+  }
+  if (is_logged) {
+    log_interval();
   }
 }
 
-void Trainer::log_step(const StepResult& result, double lr) {
-  state_.epoch_lr.add(lr);
+void Trainer::take_results() {
+  for (const StepResult& result : step_.take_results()) {
+    record(result);
+  }
+}
+
+void Trainer::record(const StepResult& result) {
+  last_result_ = result;
+  state_.epoch_lr.add(result.lr);
   if (result.non_finite.empty()) {
     state_.skipped_in_row = 0;
     state_.epoch_loss.add(result.loss);
@@ -118,16 +121,29 @@ void Trainer::log_step(const StepResult& result, double lr) {
   } else {
     count_skipped(result);
   }
-  ++state_.step;
-  ++state_.step_in_epoch;
-  meter_.count(train_options().global_batch);
-  const bool is_last = state_.step_in_epoch == steps_per_epoch_;
-  if (is_last || state_.step % train_options().log_interval == 0) {
-    log_interval(result, lr);
+}
+
+void Trainer::count_skipped(const StepResult& result) {
+  ++state_.skipped_total;
+  ++state_.skipped_in_row;
+  spdlog::warn(
+      "step {}: {} is not finite; step skipped, {} in a row",
+      result.step,
+      result.non_finite,
+      state_.skipped_in_row);
+  if (state_.skipped_in_row >= train_options().max_skipped_steps) {
+    throw Error(fmt::format(
+        "train: {} steps in a row, up to step {}, were not finite (last: {}); lower optim.lr "
+        "or set optim.clip_norm, and resume from the last checkpoint in {}",
+        state_.skipped_in_row,
+        result.step,
+        result.non_finite,
+        options_.output.string()));
   }
 }
 
-void Trainer::log_interval(const StepResult& result, double lr) {
+void Trainer::log_interval() {
+  const StepResult& result = last_result_;
   const double wait_seconds = loader_->stats().wait_seconds;
   const Speed speed = meter_.measure(wait_seconds);
   const bool is_skipped = state_.interval_loss.weight == 0.0;  // every step since the last line
@@ -137,7 +153,7 @@ void Trainer::log_interval(const StepResult& result, double lr) {
       {state_.step,
        state_.epoch,
        loss,
-       lr,
+       result.lr,
        result.grad_norm,
        speed.images_per_second,
        speed.data_wait_share,
@@ -152,7 +168,7 @@ void Trainer::log_interval(const StepResult& result, double lr) {
       state_.step_in_epoch,
       steps_per_epoch_,
       loss,
-      lr,
+      result.lr,
       result.grad_norm,
       speed.images_per_second,
       100 * speed.data_wait_share,
@@ -163,6 +179,7 @@ void Trainer::log_interval(const StepResult& result, double lr) {
 
 // False if a stop was requested during the evaluation; the run is saved then.
 bool Trainer::finish_epoch() {
+  take_results();
   EpochRecord record;
   record.epoch = state_.epoch;
   record.train_lr = state_.epoch_lr.mean();
@@ -241,16 +258,20 @@ void Trainer::log_epoch(const EpochRecord& record) const {
 
 // Never while steps are being skipped: the weights may be spoilt, and saving them would push out
 // the last good ones.
-bool Trainer::is_checkpoint_due() const {
-  if (state_.skipped_in_row > 0) {
+bool Trainer::is_checkpoint_due() {
+  const int64_t interval = options_.checkpoint.interval_steps;
+  const bool is_due =
+      interval > 0 ? state_.step % interval == 0 : state_.step_in_epoch == steps_per_epoch_;
+  if (!is_due) {
     return false;
   }
-  const int64_t interval = options_.checkpoint.interval_steps;
-  return interval > 0 ? state_.step % interval == 0 : state_.step_in_epoch == steps_per_epoch_;
+  take_results();
+  return state_.skipped_in_row == 0;
 }
 
 // The run goes on as soon as its tensors are copied.
 void Trainer::save_checkpoint() {
+  take_results();
   wait_for_checkpoint();
   auto snapshot = std::make_shared<const CheckpointSnapshot>(
       take_snapshot(*step_.model(), store(), state_, options_.config_yaml));

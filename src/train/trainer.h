@@ -66,16 +66,18 @@ class Trainer {
   void train_step();
   const data::LoadedBatch& load();
   double current_lr() const;
+  void count_step();
+  void take_results();
+  void record(const StepResult& result);
   void count_skipped(const StepResult& result);
-  void log_step(const StepResult& result, double lr);
-  void log_interval(const StepResult& result, double lr);
+  void log_interval();
 
   bool finish_epoch();
   bool wants_evaluation() const;
   bool evaluate_epoch(EpochRecord& record);
   void log_epoch(const EpochRecord& record) const;
 
-  bool is_checkpoint_due() const;
+  bool is_checkpoint_due();
   void save_checkpoint();
   void wait_for_checkpoint();
 
@@ -88,6 +90,7 @@ class Trainer {
   int64_t steps_per_epoch_;
   std::unique_ptr<data::Loader> loader_;
   SpeedMeter meter_;
+  StepResult last_result_;
   std::future<void> pending_checkpoint_;
 };
 

@@ -8,7 +8,9 @@
 #include <string_view>
 
 #include "src/core/error.h"
+#include "src/cuda/device.h"
 #include "src/train/checkpoint.h"
+#include "src/train/compute_device.h"
 #include "src/train/config_diff.h"
 #include "src/train/micro_batch.h"
 #include "src/train/mix.h"
@@ -18,7 +20,7 @@ namespace vim::train {
 namespace {
 
 // Sections and keys that change how a run is carried out, not what it computes.
-constexpr std::array<std::string_view, 10> kHarmlessKeys = {
+constexpr std::array<std::string_view, 11> kHarmlessKeys = {
     "checkpoint.",
     "data.path",
     "data.val_path",
@@ -27,6 +29,7 @@ constexpr std::array<std::string_view, 10> kHarmlessKeys = {
     "train.log_interval",
     "train.eval_interval",
     "train.eval_batch",
+    "train.cuda_graph",
     "train.max_skipped_steps",
     "train.threads"};
 
@@ -72,7 +75,8 @@ void check_identity(const RunIdentity& saved, const RunIdentity& now, const std:
   }
 }
 
-data::LoaderOptions loader_options(const TrainerOptions& options, int64_t micro_batch) {
+data::LoaderOptions loader_options(
+    const TrainerOptions& options, int64_t micro_batch, const at::Device& device) {
   data::LoaderOptions loader;
   loader.batch_size = micro_batch;
   loader.workers = options.data.workers;
@@ -80,6 +84,9 @@ data::LoaderOptions loader_options(const TrainerOptions& options, int64_t micro_
   loader.seed = options.step.train.seed;
   loader.drop_last = true;
   loader.on_bad_image = options.data.on_bad_image;
+  if (device.is_cuda()) {
+    loader.allocate = cuda::allocate_pinned;
+  }
   return loader;
 }
 
@@ -108,13 +115,13 @@ Trainer::Trainer(models::VisionMamba model, const TrainingData& data, TrainerOpt
   resume();
   choose_micro_batch();
   loader_ = std::make_unique<data::Loader>(
-      *data_.train, transform_, loader_options(options_, state_.micro_batch));
+      *data_.train, transform_, loader_options(options_, state_.micro_batch, step_.device()));
   folder_.begin(options_.config_yaml, state_);
 }
 
 void Trainer::check_data() const {
   const models::VisionMambaOptions& model = step_.model_options();
-  const auto num_classes = static_cast<int64_t>(data_.train->class_names().size());
+  const auto num_classes = data_.train->num_classes();
   if (num_classes > model.num_classes) {
     throw Error(fmt::format(
         "data.path: holds {} classes, the model knows {}; set data.num_classes to {}",
@@ -172,7 +179,7 @@ void Trainer::choose_micro_batch() {
   }
   request.bytes_per_image =
       estimate_activation_bytes(step_.model_options(), train_options().precision);
-  request.memory_bytes = available_memory_bytes();
+  request.memory_bytes = available_device_bytes(step_.device());
   state_.micro_batch = train::choose_micro_batch(request);
   constexpr double kMebibyte = 1 << 20;
   spdlog::info(

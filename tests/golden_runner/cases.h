@@ -9,12 +9,17 @@
 
 namespace vim::golden {
 
+/// Which backends run a kind: the host alone; the host and the CUDA kernels, emulated and on a GPU;
+/// every backend; or, for full-size models, every backend but the emulated one, which would take
+/// hours.
+enum class Coverage { kHost, kDevices, kBackends, kFastBackends };
+
 /// A kind of case. Files are recognised by prefix and extension.
 struct Kind {
   std::string prefix;
   std::string extension;
   Checks (*run)(const std::filesystem::path& path);
-  bool runs_kernels = false;  // run once per CPU backend
+  Coverage coverage = Coverage::kHost;
 };
 
 const std::vector<Kind>& all_kinds();

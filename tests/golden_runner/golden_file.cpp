@@ -3,7 +3,17 @@
 
 #include <ATen/ATen.h>
 
+#include "tests/golden_runner/backend.h"
+
 namespace vim::golden {
+
+GoldenFile load_golden(const std::filesystem::path& path) {
+  GoldenFile golden = test::load_golden(path);
+  for (auto& [name, tensor] : golden.tensors) {
+    tensor = tensor.to(device());
+  }
+  return golden;
+}
 
 at::Tensor to_tokens(const at::Tensor& channel_first) {
   return channel_first.defined() ? channel_first.transpose(1, 2).contiguous() : channel_first;

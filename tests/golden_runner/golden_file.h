@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,6 @@
 namespace vim::golden {
 
 using test::GoldenFile;
-using test::load_golden;
 using test::read_text;
 using test::relative_error;
 
@@ -24,6 +24,9 @@ struct Check {
 };
 
 using Checks = std::vector<Check>;
+
+/// The file with its tensors on the selected backend's device.
+GoldenFile load_golden(const std::filesystem::path& path);
 
 /// (batch, channels, seqlen) to contiguous (batch, seqlen, channels) and back; an undefined tensor
 /// stays undefined.

@@ -6,6 +6,7 @@
 // --all prints every single comparison with its backend, --backends the largest error for each
 // backend.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -16,7 +17,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/backend.h"
+#include "src/cuda/device.h"
+#include "tests/golden_runner/backend.h"
 #include "tests/golden_runner/cases.h"
 
 namespace fs = std::filesystem;
@@ -25,6 +27,7 @@ namespace {
 
 using vim::golden::Check;
 using vim::golden::Checks;
+using vim::golden::Coverage;
 using vim::golden::Kind;
 
 enum class Detail { kCase, kBackend, kCheck };
@@ -59,15 +62,49 @@ void print_line(const std::string& name, const Check& check) {
       passes(check) ? "pass" : "FAIL");
 }
 
+const char kHost[] = "-";
+
+std::vector<std::string> backends_of(const Kind& kind) {
+  std::vector<std::string> names = {kHost};
+  if (kind.coverage == Coverage::kBackends || kind.coverage == Coverage::kFastBackends) {
+    names.clear();
+  }
+  for (const std::string& backend : vim::golden::kernel_backends()) {
+    const bool is_emulated = backend == vim::golden::kEmulated;
+    const bool is_device = is_emulated || backend == vim::golden::kCuda;
+    const bool is_wanted = kind.coverage == Coverage::kBackends ||
+                           (kind.coverage == Coverage::kFastBackends && !is_emulated) ||
+                           (kind.coverage == Coverage::kDevices && is_device);
+    if (is_wanted) {
+      names.push_back(backend);
+    }
+  }
+  return names;
+}
+
+// Says which kinds are not run on which backends, so that nothing is left out in silence.
+void print_backends() {
+  std::vector<std::string> full_size;
+  for (const Kind& kind : vim::golden::all_kinds()) {
+    if (kind.coverage == Coverage::kFastBackends) {
+      full_size.push_back(kind.prefix);
+    }
+  }
+  fmt::print("backends: {}\n", fmt::join(vim::golden::kernel_backends(), ", "));
+  fmt::print(
+      "{} is not run on {}: full-size models\n",
+      vim::golden::kEmulated,
+      fmt::join(full_size, ", "));
+  if (!vim::cuda::is_available()) {
+    fmt::print("cuda is not run: {}\n", vim::cuda::is_built() ? "no device" : "not in this build");
+  }
+}
+
 Checks run_backends(
     const Kind& kind, const fs::path& path, const std::string& name, Detail detail) {
-  const auto backends =
-      kind.runs_kernels ? vim::kernels::cpu_backends() : std::vector<std::string>{"-"};
   Checks all;
-  for (const std::string& backend : backends) {
-    if (kind.runs_kernels) {
-      vim::kernels::select_cpu_backend(backend);
-    }
+  for (const std::string& backend : backends_of(kind)) {
+    vim::golden::select_backend(backend);
     const Checks checks = kind.run(path);
     if (detail == Detail::kBackend) {
       print_line(fmt::format("  {} [{}] {}", name, backend, worst(checks).what), worst(checks));
@@ -159,6 +196,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "error: {}: no such folder; set VIM_GOLDEN_DIR\n", folder.string());
     return 2;
   }
+  print_backends();
   Tally tally;
   for (const fs::path& path : find_cases(folder)) {
     run_case(kind_of(path), path, detail, tally);

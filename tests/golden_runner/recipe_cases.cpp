@@ -10,6 +10,7 @@
 #include "src/models/model_summary.h"
 #include "src/models/official_options.h"
 #include "src/models/vision_mamba.h"
+#include "tests/golden_runner/backend.h"
 #include "tests/golden_runner/cases.h"
 
 namespace vim::golden {
@@ -17,7 +18,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr double kOutput = 2e-5;
+double output_limit() { return limit(2e-5, 1e-4); }
 constexpr double kGradientNorm = 1e-3;
 
 uint64_t fnv1a(const std::string& text) {
@@ -65,7 +66,7 @@ at::Tensor fill_input(const Json& json) {
   const Json& law = json.at("input");
   const at::Tensor input = at::empty(law.at("shape").get<std::vector<int64_t>>());
   fill(input, law.at("key"), law.at("base").get<int64_t>(), law.at("amplitude").get<float>());
-  return input.narrow(0, 0, law.at("used").get<int64_t>()).contiguous();
+  return input.narrow(0, 0, law.at("used").get<int64_t>()).contiguous().to(device());
 }
 
 // (layers, batch): L2 norm per sample.
@@ -89,12 +90,13 @@ void check_first_values(models::VisionMambaImpl& model, const Json& json, Checks
 // The loss's gradient norm per parameter, each relative to its own stored value.
 void check_gradient_norms(
     models::VisionMambaImpl& model, const at::Tensor& logits, const Json& json, Checks& checks) {
-  const at::Tensor labels = at::tensor(json.at("labels").get<std::vector<int64_t>>(), at::kLong);
+  const at::Tensor labels =
+      at::tensor(json.at("labels").get<std::vector<int64_t>>(), at::kLong).to(device());
   const at::Tensor loss = at::cross_entropy_loss(logits, labels);
   loss.backward();
   const double expected_loss = json.at("loss").get<double>();
   checks.push_back(
-      {"loss", std::abs(loss.item<double>() - expected_loss) / expected_loss, kOutput});
+      {"loss", std::abs(loss.item<double>() - expected_loss) / expected_loss, output_limit()});
   double total = 0.0;
   for (const auto& item : model.named_parameters()) {
     const double norm = item.value().grad().to(at::kDouble).norm().item<double>();
@@ -123,6 +125,7 @@ Checks run_recipe(const std::filesystem::path& path) {
   models::VisionMamba model(options);
   model->eval();
   fill_parameters(*model, json);
+  model->to(device());
 
   Checks checks;
   check_first_values(*model, json, checks);
@@ -135,17 +138,17 @@ Checks run_recipe(const std::filesystem::path& path) {
   const at::AutoGradMode grad_mode(wants_gradients);
   const at::Tensor features = model->forward_features(fill_input(json), {}, &layers);
   const at::Tensor logits = model->classify(features);
-  checks.push_back({"features", relative_error(features, golden.at("features")), kOutput});
-  checks.push_back({"logits", relative_error(logits, golden.at("logits")), kOutput});
+  checks.push_back({"features", relative_error(features, golden.at("features")), output_limit()});
+  checks.push_back({"logits", relative_error(logits, golden.at("logits")), output_limit()});
   if (golden.get("hidden_norms").defined()) {
     checks.push_back(
         {"hidden_norms",
          relative_error(sample_norms(layers.hidden), golden.at("hidden_norms")),
-         kOutput});
+         output_limit()});
     checks.push_back(
         {"residual_norms",
          relative_error(sample_norms(layers.residual), golden.at("residual_norms")),
-         kOutput});
+         output_limit()});
   }
   if (wants_gradients) {
     check_gradient_norms(*model, logits, json, checks);
@@ -191,8 +194,9 @@ Checks run_init(const std::filesystem::path& path) {
   const at::Tensor input =
       at::arange(count, at::kDouble).mul(0.001).sin().to(at::kFloat).view({2, 3, 224, 224});
   const at::NoGradGuard no_grad;
-  const at::Tensor logits = model->forward(input);
-  checks.push_back({"logits", relative_error(logits, golden.at("logits")), kOutput});
+  model->to(device());
+  const at::Tensor logits = model->forward(input.to(device()));
+  checks.push_back({"logits", relative_error(logits, golden.at("logits")), output_limit()});
   return checks;
 }
 

@@ -14,6 +14,7 @@
 #include "src/optim/ema.h"
 #include "src/optim/parameter_store.h"
 #include "src/optim/schedule.h"
+#include "tests/golden_runner/backend.h"
 #include "tests/golden_runner/cases.h"
 
 namespace vim::golden {
@@ -57,6 +58,7 @@ void run_adamw_case(
   if (!settings.at("max_norm").is_null()) {
     options.clip_norm = settings.at("max_norm").get<double>();
   }
+  module.to(device());
   optim::ParameterStore store(module, options);
   const Json& rates = settings.at("lr_of_step");
   for (size_t step = 0; step < rates.size(); ++step) {
@@ -190,6 +192,7 @@ Checks run_ema(const std::filesystem::path& path) {
   for (const Json& item : json.at("cases")) {
     Parameters module;
     module.add("w", float_tensor(item.at("start")));
+    module.to(device());
     optim::ParameterStore store(module, {});
     store.enable_ema();
     for (const Json& step : item.at("steps")) {

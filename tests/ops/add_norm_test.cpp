@@ -53,7 +53,7 @@ Problem make_problem(NormKind kind, bool has_residual, bool has_mask, const Shap
 }
 
 AddNormResult run(const Problem& p) {
-  return add_norm(p.x, p.residual, p.weight, p.bias, p.sample_mask, p.options);
+  return add_norm({p.x, p.residual, p.weight, p.bias, p.sample_mask}, p.options);
 }
 
 Problem with_leaves(const Problem& problem, at::Tensor (*make_leaf)(const at::Tensor&)) {

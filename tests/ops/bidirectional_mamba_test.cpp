@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "src/ops/linear.h"
+#include "src/ops/parameter_gradient.h"
 #include "tests/ops/op_checks.h"
 #include "tests/ops/reference_ops.h"
 #include "tests/support/catch.h"
@@ -36,7 +38,7 @@ Branch make_branch(uint64_t seed, bool has_conv_bias) {
   branch.x_proj = random_tensor({kRank + 2 * kState, kInner}, seed + 3, 0.3);
   branch.dt_proj = random_tensor({kInner, kRank}, seed + 4, 0.5);
   branch.dt_bias = random_tensor({kInner}, seed + 5) - 1.0;
-  branch.A = -at::exp(random_tensor({kInner, kState}, seed + 6));
+  branch.A_log = random_tensor({kInner, kState}, seed + 6);
   branch.D = random_tensor({kInner}, seed + 7);
   return branch;
 }
@@ -47,7 +49,7 @@ Problem make_problem(Mode mode, int64_t seqlen, bool has_conv_bias = true) {
   problem.branches = {make_branch(10, has_conv_bias)};
   if (mode == Mode::kV1) {
     problem.branches.push_back(problem.branches[0]);
-    problem.branches[1].A = -at::exp(random_tensor({kInner, kState}, 30));
+    problem.branches[1].A_log = random_tensor({kInner, kState}, 30);
     problem.branches[1].scan_reversed = true;
     problem.branches[1].shares_projections = true;
   } else if (mode == Mode::kV2) {
@@ -66,7 +68,7 @@ std::vector<at::Tensor*> parameters_of(Branch& branch) {
       &branch.x_proj,
       &branch.dt_proj,
       &branch.dt_bias,
-      &branch.A,
+      &branch.A_log,
       &branch.D};
 }
 
@@ -76,7 +78,7 @@ Problem with_leaves(Problem problem, at::Tensor (*make_leaf)(const at::Tensor&))
   for (Branch& branch : problem.branches) {
     if (branch.shares_projections) {
       Branch shared = problem.branches[0];
-      shared.A = make_leaf(branch.A);
+      shared.A_log = make_leaf(branch.A_log);
       shared.conv_reversed = branch.conv_reversed;
       shared.scan_reversed = branch.scan_reversed;
       shared.shares_projections = true;
@@ -254,6 +256,68 @@ TEST_CASE("bidirectional_mamba names what is wrong with xz") {
       "expected float, bfloat16 or half, got Double"));
 }
 
+TEST_CASE("the core with its out-projection equals core and product, and keeps nothing between") {
+  for (const Mode mode : {Mode::kNone, Mode::kV1, Mode::kV2}) {
+    CAPTURE(static_cast<int>(mode));
+    const at::Tensor weight = random_tensor({7, kInner}, 40);
+    Problem fused = with_leaves(make_problem(mode, 7), leaf);
+    Problem apart = with_leaves(make_problem(mode, 7), leaf);
+    const at::Tensor fused_weight = leaf(weight);
+    const at::Tensor apart_weight = leaf(weight);
+    fused.options.out_proj.value = fused_weight;
+    const at::Tensor out = run(fused);
+    const at::Tensor expected = linear(run(apart), {apart_weight, {}, {}}, {});
+    CHECK(same_bits(out, expected));
+    loss_of(out).backward();
+    loss_of(expected).backward();
+    CHECK(relative_error(fused_weight.grad(), apart_weight.grad()) < kGradient);
+    const auto ours = gradients_of(fused);
+    const auto theirs = gradients_of(apart);
+    for (size_t i = 0; i < ours.size(); ++i) {
+      CAPTURE(i);
+      CHECK(same_bits(ours[i], theirs[i]));
+    }
+  }
+}
+
+TEST_CASE("the core writes its gradients in place, equal to those that autograd adds") {
+  for (const Mode mode : {Mode::kNone, Mode::kV1, Mode::kV2}) {
+    CAPTURE(static_cast<int>(mode));
+    Problem returned = with_leaves(make_problem(mode, 7), leaf);
+    Problem written = with_leaves(make_problem(mode, 7), leaf);
+    for (Branch& branch : written.branches) {
+      for (at::Tensor* parameter : parameters_of(branch)) {
+        parameter->mutable_grad() = at::zeros_like(*parameter);
+      }
+    }
+    written.options.gradient_mode = make_gradient_mode(GradientMode::kWrite);
+    loss_of(run(returned)).backward();
+    loss_of(run(written)).backward();
+    const auto ours = gradients_of(written);
+    const auto theirs = gradients_of(returned);
+    for (size_t i = 0; i < ours.size(); ++i) {
+      CAPTURE(i);
+      CHECK(same_bits(ours[i], theirs[i]));
+    }
+  }
+}
+
+TEST_CASE("directions whose parameters lie in one buffer, as in a store, give the same bits") {
+  Problem apart = make_problem(Mode::kV2, 7);
+  Problem stored = apart;
+  for (const auto member : {&Branch::x_proj, &Branch::dt_proj, &Branch::A_log}) {
+    const at::Tensor& first = apart.branches[0].*member;
+    const int64_t gap = first.numel() + 64;
+    const at::Tensor buffer = at::zeros({2 * gap});
+    for (int64_t i = 0; i < 2; ++i) {
+      const at::Tensor place = buffer.narrow(0, i * gap, first.numel()).view(first.sizes());
+      place.copy_(apart.branches[static_cast<size_t>(i)].*member);
+      stored.branches[static_cast<size_t>(i)].*member = place;
+    }
+  }
+  CHECK(same_bits(run(stored), run(apart)));
+}
+
 TEST_CASE("bidirectional_mamba names what is wrong with the branches") {
   CHECK(contains(error_of([](Problem& p) { p.branches.clear(); }), "one or two branches"));
   CHECK(contains(error_of([](Problem& p) { p.branches.push_back(p.branches[0]); }), "got 3"));
@@ -283,9 +347,9 @@ TEST_CASE("bidirectional_mamba names what is wrong with the branches") {
       "bidirectional_mamba: dt_bias must be [12], got [1]"));
   CHECK(contains(
       error_of([](Problem& p) {
-        p.branches[1].A = at::zeros({12, 6});
+        p.branches[1].A_log = at::zeros({12, 6});
       }),
-      "bidirectional_mamba: A must be [12, 5], got [12, 6]"));
+      "bidirectional_mamba: A_log must be [12, 5], got [12, 6]"));
   CHECK(contains(
       error_of([](Problem& p) { p.branches[0].D = p.branches[0].D.to(at::kHalf); }),
       "bidirectional_mamba: D must be Float, got Half"));

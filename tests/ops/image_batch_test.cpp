@@ -24,7 +24,7 @@ at::Tensor normalised(const at::Tensor& images, const ImageBatchOptions& options
 }
 
 std::string error_of(const at::Tensor& images, const std::vector<kernels::SampleMix>& mix) {
-  return error_text([&] { image_batch(images, mix, {}); });
+  return error_text([&] { image_batch(images, mix_table(mix), {}); });
 }
 
 TEST_CASE("image_batch normalises and turns channels first, with the options' mean and std") {
@@ -53,7 +53,7 @@ TEST_CASE("an unmixed entry leaves its image alone and a box brings the partner'
   std::vector<kernels::SampleMix> mix(3);
   mix[0] = boxed;
   const at::Tensor plain = image_batch(make_images(), {}, {});
-  const at::Tensor mixed = image_batch(make_images(), mix, {});
+  const at::Tensor mixed = image_batch(make_images(), mix_table(mix), {});
   at::Tensor wanted = plain.clone();
   wanted[0].narrow(1, 1, 3).narrow(2, 2, 3).copy_(plain[2].narrow(1, 1, 3).narrow(2, 2, 3));
   CHECK(same_bits(mixed, wanted));
@@ -62,7 +62,7 @@ TEST_CASE("an unmixed entry leaves its image alone and a box brings the partner'
 TEST_CASE("image_batch gives the same bits on one thread, on two, and again") {
   CHECK(is_reproducible([] {
     std::vector<kernels::SampleMix> mix(8, {3, 0.3F});
-    return std::vector<at::Tensor>{image_batch(make_images(8), mix, {})};
+    return std::vector<at::Tensor>{image_batch(make_images(8), mix_table(mix), {})};
   }));
 }
 

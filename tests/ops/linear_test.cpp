@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/ops/parameter_gradient.h"
 #include "tests/ops/op_checks.h"
 #include "tests/support/catch.h"
 
@@ -40,7 +41,7 @@ TEST_CASE("linear and its gradients equal the double product for any leading siz
       const Problem problem = make_problem(leading, has_bias);
       const Problem leaves = with_leaves(problem, leaf);
       const Problem expected = with_leaves(problem, leaf_in_double);
-      const at::Tensor out = linear(leaves.input, leaves.weight, {}, leaves.bias);
+      const at::Tensor out = linear(leaves.input, {leaves.weight, {}, {}}, leaves.bias);
       at::Tensor wanted = at::matmul(expected.input, expected.weight.t());
       wanted = has_bias ? wanted + expected.bias : wanted;
       CHECK(relative_error(out, wanted) < kFloat);
@@ -59,9 +60,9 @@ TEST_CASE("linear takes a strided input and an expanded gradient") {
   const at::Tensor wide = random_tensor({2, 5, 25}, 5);
   const at::Tensor narrow = wide.narrow(2, 3, 19).contiguous();
   const Problem problem = with_leaves(make_problem({1}, false), leaf);
-  const at::Tensor out = linear(wide.narrow(2, 3, 19), problem.weight, {}, {});
+  const at::Tensor out = linear(wide.narrow(2, 3, 19), {problem.weight, {}, {}}, {});
   // The product may sum in another order over strided rows.
-  CHECK(relative_error(out, linear(narrow, problem.weight, {}, {})) < kFloat);
+  CHECK(relative_error(out, linear(narrow, {problem.weight, {}, {}}, {})) < kFloat);
   out.sum().backward();
   const at::Tensor wanted =
       wide.narrow(2, 3, 19).to(at::kDouble).sum(at::IntArrayRef({0, 1})).expand({7, 19});
@@ -71,9 +72,9 @@ TEST_CASE("linear takes a strided input and an expanded gradient") {
 TEST_CASE("linear without an input gradient wanted gives the same weight gradient") {
   const Problem problem = make_problem({5}, true);
   const Problem all = with_leaves(problem, leaf);
-  loss_of(linear(all.input, all.weight, {}, all.bias)).backward();
+  loss_of(linear(all.input, {all.weight, {}, {}}, all.bias)).backward();
   const at::Tensor weight = leaf(problem.weight);
-  loss_of(linear(problem.input, weight, {}, problem.bias)).backward();
+  loss_of(linear(problem.input, {weight, {}, {}}, problem.bias)).backward();
   CHECK(same_bits(weight.grad(), all.weight.grad()));
 }
 
@@ -83,10 +84,10 @@ TEST_CASE("linear in bfloat16 uses the shadow, and its weight gradient is float"
   const at::Tensor weight = leaf(problem.weight);
   const at::Tensor bias = leaf(problem.bias);
   const at::Tensor shadow = problem.weight.to(at::kBFloat16);
-  const at::Tensor out = linear(input, weight, shadow, bias);
+  const at::Tensor out = linear(input, {weight, shadow, {}}, bias);
   CHECK(out.scalar_type() == at::kBFloat16);
-  CHECK(same_bits(out, linear(input, weight, {}, bias)));  // cast on the way
-  CHECK_FALSE(same_bits(out, linear(input, weight, shadow * 2, bias)));
+  CHECK(same_bits(out, linear(input, {weight, {}, {}}, bias)));  // cast on the way
+  CHECK_FALSE(same_bits(out, linear(input, {weight, shadow * 2, {}}, bias)));
 
   const at::Tensor input64 = leaf_in_double(input);
   const at::Tensor weight64 = leaf_in_double(shadow);
@@ -106,33 +107,38 @@ TEST_CASE("linear in bfloat16 uses the shadow, and its weight gradient is float"
 TEST_CASE("weight gradients of 16-bit products are summed in float") {
   // 1001 has ten significant bits, bfloat16 keeps eight.
   const at::Tensor ones = at::ones({1001, 1}, at::kBFloat16);
-  CHECK(weight_gradient(ones, ones).item<float>() == 1001.0F);
+  CHECK(float_product(ones.t(), ones).item<float>() == 1001.0F);
 }
 
 TEST_CASE("a shadow in another dtype than the input's is not used") {
   const Problem problem = make_problem({5}, false);
   const at::Tensor shadow = at::zeros({7, 19}, at::kHalf);
   const at::Tensor input = problem.input.to(at::kBFloat16);
-  CHECK(
-      same_bits(linear(input, problem.weight, shadow, {}), linear(input, problem.weight, {}, {})));
   CHECK(same_bits(
-      linear(problem.input, problem.weight, shadow, {}),
-      linear(problem.input, problem.weight, {}, {})));
+      linear(input, {problem.weight, shadow, {}}, {}),
+      linear(input, {problem.weight, {}, {}}, {})));
+  CHECK(same_bits(
+      linear(problem.input, {problem.weight, shadow, {}}, {}),
+      linear(problem.input, {problem.weight, {}, {}}, {})));
 }
 
 TEST_CASE("linear names the argument that does not fit") {
   const Problem p = make_problem({5}, true);
   CHECK(contains(
-      error_text([&p] { linear(p.input.narrow(1, 0, 18), p.weight, {}, p.bias); }),
+      error_text([&p] {
+        linear(p.input.narrow(1, 0, 18), {p.weight, {}, {}}, p.bias);
+      }),
       "linear: input must be (..., in_features) for a weight (out_features, in_features), got "
       "[5, 18] and [7, 19]"));
-  CHECK(contains(error_text([&p] { linear(p.input, p.weight[0], {}, p.bias); }), "and [19]"));
+  CHECK(contains(error_text([&p] { linear(p.input, {p.weight[0], {}, {}}, p.bias); }), "and [19]"));
   CHECK(contains(
-      error_text([&p] { linear(p.input, p.weight, {}, at::zeros({19})); }),
+      error_text([&p] {
+        linear(p.input, {p.weight, {}, {}}, at::zeros({19}));
+      }),
       "linear: bias must be (out_features) = [7], got [19]"));
   CHECK(contains(
       error_text([&p] {
-        linear(p.input, p.weight, at::zeros({19, 7}), p.bias);
+        linear(p.input, {p.weight, at::zeros({19, 7}), {}}, p.bias);
       }),
       "linear: shadow must be [7, 19], got [19, 7]"));
 }

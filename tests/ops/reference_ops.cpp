@@ -71,7 +71,7 @@ at::Tensor reference_core(
     const std::vector<Branch>& branches,
     const BidirectionalMambaOptions& options) {
   const int64_t d_inner = xz.size(2) / 2;
-  const int64_t d_state = branches[0].A.size(1);
+  const int64_t d_state = branches[0].A_log.size(1);
   const int64_t dt_rank = branches[0].dt_proj.size(1);
   const at::Tensor x = xz.narrow(2, 0, d_inner);
   const at::Tensor z = xz.narrow(2, d_inner, d_inner);
@@ -89,7 +89,7 @@ at::Tensor reference_core(
       scan.D = branch.D;
       scan.delta_bias = branch.dt_bias;
     }
-    scan.A = branch.A;
+    scan.A = -at::exp(branch.A_log);
     scan.reversed = branch.scan_reversed;
     // The defect: for the second direction the gate counts as a constant.
     scan.z = options.gate_defect && i == 1 ? z.detach() : z;

@@ -5,11 +5,82 @@
 
 #include <cmath>
 
+#include "src/ops/device_call.h"
 #include "src/optim/clip.h"
 #include "tests/optim/test_module.h"
 #include "tests/support/catch.h"
 
 namespace vim::optim {
+namespace {
+
+constexpr double kFloat = 1e-6;  // a few roundings to 6e-8 in each of three steps
+
+// While it lives, the store's tensors go through the emulated CUDA kernels.
+class Emulated {
+ public:
+  Emulated() { ops::override_device_entries(&kernels::emulated::entries()); }
+  Emulated(const Emulated&) = delete;
+  Emulated& operator=(const Emulated&) = delete;
+  ~Emulated() { ops::override_device_entries(nullptr); }
+};
+
+// A store with two groups, average and shadow after four clipped steps, the second one skipped
+// and the last one with the rate as a tensor.
+std::vector<at::Tensor> buffers_after_steps() {
+  const at::Tensor start = at::linspace(-1, 1, 77 * 5).view({77, 5});
+  test::NamedParameters module({{"w", start}, {"b", at::linspace(1, 2, 5)}});
+  ParameterStore store(module, {});
+  store.enable_ema();
+  store.enable_shadow(at::kBFloat16);
+  const LearningRate rates[] = {0.1, 0.1, 0.05, at::full({}, 0.02F)};
+  for (int step = 0; step < 4; ++step) {
+    store.view(StoreBuffer::kGrad, "w").copy_((start * (step + 3)).sin());
+    store.view(StoreBuffer::kGrad, "b").fill_(step == 1 ? NAN : 0.25);
+    UpdateControl control = control_update(gradient_norm(store), 1.0);
+    control.ema_decay = 0.5;
+    adamw_step(store, {}, rates[step], control);
+  }
+  std::vector<at::Tensor> buffers = {store.step_count()};
+  for (const StoreBuffer buffer :
+       {StoreBuffer::kValue,
+        StoreBuffer::kExpAvg,
+        StoreBuffer::kExpAvgSq,
+        StoreBuffer::kEma,
+        StoreBuffer::kShadow}) {
+    buffers.push_back(store.flat(buffer).to(at::kDouble));
+  }
+  return buffers;
+}
+
+}  // namespace
+
+TEST_CASE("the device's kernel makes the steps that LibTorch's update makes on the CPU") {
+  const auto expected = buffers_after_steps();
+  const Emulated emulated;
+  const auto actual = buffers_after_steps();
+  CHECK(expected[0].item<double>() == 3.0);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    CAPTURE(i);
+    const double limit = i + 1 == expected.size() ? 1.0 / 256 : kFloat;  // the shadow: one rounding
+    const double largest = expected[i].abs().max().item<double>();
+    CHECK((actual[i] - expected[i]).abs().max().item<double>() < limit * largest);
+  }
+  const at::Tensor rounded = actual[1].to(at::kFloat).to(at::kBFloat16).to(at::kDouble);
+  CHECK(at::equal(actual.back(), rounded));
+}
+
+TEST_CASE("a step with a decay advances the average as update_ema does") {
+  test::NamedParameters module({{"w", at::ones({3, 5})}});
+  ParameterStore store(module, {});
+  store.enable_ema();
+  const at::Tensor expected = store.flat(StoreBuffer::kEma).clone();
+  store.view(StoreBuffer::kGrad, "w").fill_(1.0);
+  UpdateControl control;
+  control.ema_decay = 0.75;
+  adamw_step(store, {}, 0.25, control);
+  expected.lerp_(store.flat(StoreBuffer::kValue), 0.25);
+  CHECK(at::equal(store.flat(StoreBuffer::kEma), expected));
+}
 
 TEST_CASE("a non-finite gradient leaves values, moments and step count as they were") {
   test::NamedParameters module({{"w", at::ones({3, 5})}, {"b", at::ones({5})}});

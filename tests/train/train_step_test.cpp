@@ -40,7 +40,8 @@ StepResult take_step(TrainStep& step, int64_t micro_batch, double lr = 1e-3) {
   for (int64_t first = 8; first < 16; first += micro_batch) {
     step.forward_backward(ToyBatch(first, micro_batch).batch);
   }
-  return step.update(lr);
+  step.update(lr);
+  return step.take_results().back();
 }
 
 at::Tensor flat(TrainStep& step, StoreBuffer buffer) { return step.store().flat(buffer).clone(); }
@@ -98,7 +99,8 @@ TEST_CASE("a non-finite gradient skips the step and is named") {
   step.begin(1);
   step.forward_backward(ToyBatch(8, 8).batch);
   step.store().view(StoreBuffer::kGrad, "head.weight")[0][0] = INFINITY;
-  const StepResult result = step.update(1e-3);
+  step.update(1e-3);
+  const StepResult result = step.take_results().back();
   CHECK(result.non_finite == "gradient of head.weight");
   CHECK(at::equal(flat(step, StoreBuffer::kValue), before));
   CHECK(at::equal(flat(step, StoreBuffer::kEma), before));
@@ -116,6 +118,121 @@ TEST_CASE("a step in bfloat16 stays near the one in float") {
   CHECK(actual.loss == Approx(expected.loss).epsilon(0.02));
   CHECK(actual.grad_norm == Approx(expected.grad_norm).epsilon(0.1));
   CHECK(actual.loss != expected.loss);
+}
+
+TEST_CASE("a step in float16 scales its loss, and its result stays near the one in float") {
+  TrainStepOptions options = test::toy_step_options();
+  TrainStep exact(test::make_toy_model(3), options);
+  options.train.precision = Precision::kFloat16;
+  TrainStep rounded(test::make_toy_model(3), options);
+  const StepResult expected = take_step(exact, 8);
+  const StepResult actual = take_step(rounded, 8);
+  CHECK(actual.non_finite.empty());
+  // float16 has 11 significant bits: 0.05 % a rounding, a few of them in a row.
+  CHECK(actual.loss == Approx(expected.loss).epsilon(0.003));
+  CHECK(actual.grad_norm == Approx(expected.grad_norm).epsilon(0.02));
+  const at::Tensor scaled = flat(rounded, StoreBuffer::kGrad);
+  CHECK(rounded.store().loss_scale().item<double>() == 65536.0);
+  CHECK(rounded.store().scale_growth().item<int>() == 1);
+}
+
+TEST_CASE("an overflow in float16 halves the loss scale and skips the step") {
+  TrainStepOptions options = test::toy_step_options();
+  options.train.precision = Precision::kFloat16;
+  for (const bool is_deferred : {false, true}) {
+    CAPTURE(is_deferred);
+    options.is_deferred = is_deferred;
+    TrainStep step(test::make_toy_model(3), options);
+    const at::Tensor before = flat(step, StoreBuffer::kValue);
+    step.store().loss_scale().fill_(1e30);
+    CHECK_FALSE(take_step(step, 8).non_finite.empty());
+    CHECK(at::equal(flat(step, StoreBuffer::kValue), before));
+    CHECK(at::equal(flat(step, StoreBuffer::kEma), before));
+    CHECK(flat(step, StoreBuffer::kExpAvg).abs().max().item<double>() == 0.0);
+    CHECK(step.store().loss_scale().item<double>() == Approx(5e29));
+    CHECK(step.store().step_count().item<double>() == 0.0);
+  }
+}
+
+// The way of a GPU, on the CPU: inputs brought to fixed places, results read later.
+TrainStepOptions deferred_options() {
+  TrainStepOptions options = test::toy_step_options();
+  options.is_deferred = true;
+  return options;
+}
+
+TEST_CASE("a deferred step gives what a step gives") {
+  TrainStep now(test::make_toy_model(3), test::toy_step_options());
+  TrainStep later(test::make_toy_model(3), deferred_options());
+  for (int i = 0; i < 3; ++i) {
+    const StepResult expected = take_step(now, 4);
+    const StepResult actual = take_step(later, 4);
+    CHECK(actual.non_finite.empty());
+    CHECK(actual.loss == Approx(expected.loss).epsilon(1e-6));
+    CHECK(actual.grad_norm == Approx(expected.grad_norm).epsilon(1e-6));
+    CHECK(actual.step == 1);
+    CHECK(actual.lr == 1e-3);
+  }
+  // The learning rate is a float there, rounded to 6e-8.
+  const at::Tensor expected = flat(now, StoreBuffer::kValue);
+  CHECK(test::relative_error(flat(later, StoreBuffer::kValue), expected) < 1e-6);
+  CHECK(test::relative_error(flat(later, StoreBuffer::kEma), flat(now, StoreBuffer::kEma)) < 1e-6);
+}
+
+TEST_CASE("results of deferred steps wait until they are taken, in order") {
+  TrainStep step(test::make_toy_model(3), deferred_options());
+  for (int64_t number = 0; number < 5; ++number) {
+    step.begin(number);
+    step.forward_backward(ToyBatch(8, 8).batch);
+    step.update(1e-3 * static_cast<double>(number + 1));
+    CHECK_FALSE(step.must_take_results());
+  }
+  const auto results = step.take_results();
+  REQUIRE(results.size() == 5);
+  for (int64_t number = 0; number < 5; ++number) {
+    const StepResult& result = results[static_cast<size_t>(number)];
+    CHECK(result.step == number);
+    CHECK(result.lr == 1e-3 * static_cast<double>(number + 1));
+    CHECK(result.loss > 0.0);
+  }
+  CHECK(results[0].loss != results[4].loss);
+  CHECK(step.take_results().empty());
+}
+
+TEST_CASE("a deferred step with a non-finite number is skipped and names it") {
+  TrainStep step(test::make_toy_model(3), deferred_options());
+  CHECK(take_step(step, 4).non_finite.empty());
+  const at::Tensor exp_avg = flat(step, StoreBuffer::kExpAvg);
+  step.store().view(StoreBuffer::kValue, "head.bias")[1] = NAN;
+  CHECK(take_step(step, 4).non_finite == "loss");
+  CHECK(at::equal(flat(step, StoreBuffer::kExpAvg), exp_avg));
+  CHECK(step.store().step_count().item<double>() == 1.0);
+}
+
+TEST_CASE("the first gradient that is not finite is found on the device") {
+  TrainStep step(test::make_toy_model(3), deferred_options());
+  optim::ParameterStore& store = step.store();
+  store.zero_grad();
+  CHECK(optim::first_non_finite(store).item<int64_t>() == -1);
+  store.view(StoreBuffer::kGrad, "head.weight")[2][1] = NAN;
+  store.view(StoreBuffer::kGrad, "head.weight")[2][3] = INFINITY;
+  const int64_t element = optim::first_non_finite(store).item<int64_t>();
+  CHECK(store.parameter_at(element) == "head.weight");
+  CHECK(std::isnan(store.flat(StoreBuffer::kGrad)[element].item<float>()));
+  store.view(StoreBuffer::kGrad, "norm_f.weight").fill_(3e38F);  // large, but finite
+  CHECK(optim::first_non_finite(store).item<int64_t>() == element);
+}
+
+TEST_CASE("recomputing layers changes no bit of a step") {
+  TrainStepOptions options = test::toy_step_options();
+  TrainStep kept(test::make_toy_model(3), options);
+  take_step(kept, 4);
+  for (const auto recompute : {models::Recompute::kMixer, models::Recompute::kBlock}) {
+    options.train.recompute = recompute;
+    TrainStep computed(test::make_toy_model(3), options);
+    take_step(computed, 4);
+    CHECK(at::equal(flat(computed, StoreBuffer::kGrad), flat(kept, StoreBuffer::kGrad)));
+  }
 }
 
 }  // namespace vim::train

@@ -1,0 +1,299 @@
+// Forward and hand-written backward of the mixer's core.
+#include "src/ops/mamba_core.h"
+
+#include <ATen/ATen.h>
+
+#include "src/ops/device_call.h"
+#include "src/ops/parameter_gradient.h"
+#include "src/ops/stacked.h"
+
+namespace vim::ops {
+namespace {
+
+at::Tensor stack_weights(
+    const std::vector<Branch>& branches,
+    at::Tensor Branch::*weight,
+    at::Tensor Branch::*shadow,
+    at::ScalarType dtype) {
+  std::vector<at::Tensor> weights;
+  for (const Branch& branch : branches) {
+    if (!branch.shares_projections) {
+      weights.push_back(weight_in(branch.*weight, branch.*shadow, dtype));
+    }
+  }
+  return stacked(weights);
+}
+
+// (n, batch, seqlen, channels) as n matrices.
+at::Tensor as_matrices(const at::Tensor& tokens) {
+  return tokens.view({tokens.size(0), -1, tokens.size(3)});
+}
+
+at::Tensor as_rows(const at::Tensor& tokens) { return tokens.view({-1, tokens.size(-1)}); }
+
+// A buffer for n small projections with the columns padded, so that every row starts where a matrix
+// product can load it in vectors.
+at::Tensor make_projections(const MambaCore& core, int64_t n) {
+  constexpr int64_t kRowMultiple = 8;
+  const int64_t padded = (core.num_columns() + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
+  return at::empty({n, core.xz.size(0), core.xz.size(1), padded}, core.xz.options());
+}
+
+// u of each projected branch, its small projection (padded), and delta.
+struct Projected {
+  at::Tensor u;
+  at::Tensor p;
+  at::Tensor delta;
+};
+
+at::Tensor project(const MambaCore& core, const at::Tensor& u) {
+  const at::Tensor p = make_projections(core, u.size(0));
+  batched_product(
+      as_matrices(u),
+      core.prepared.x_proj.transpose(1, 2),
+      as_matrices(p).narrow(2, 0, core.num_columns()));
+  return p;
+}
+
+at::Tensor make_delta(const MambaCore& core, const at::Tensor& u, const at::Tensor& p) {
+  const at::Tensor delta = at::empty(u.sizes(), u.options());
+  batched_product(
+      as_matrices(p).narrow(2, 0, core.dt_rank()),
+      core.prepared.dt_proj.transpose(1, 2),
+      as_matrices(delta));
+  return delta;
+}
+
+// The scan's view of each branch.
+std::vector<ScanBranch> scan_branches(const MambaCore& core, const Projected& projected) {
+  std::vector<ScanBranch> result;
+  for (size_t i = 0; i < core.branches.size(); ++i) {
+    const Branch& branch = core.branches[i];
+    const auto place = static_cast<int64_t>(branch.shares_projections ? 0 : i);
+    const at::Tensor p = projected.p[place];
+    ScanBranch& scan = result.emplace_back();
+    scan.u = projected.u[place];
+    scan.delta = projected.delta[place];
+    scan.B = p.narrow(2, core.dt_rank(), core.d_state());
+    scan.C = p.narrow(2, core.dt_rank() + core.d_state(), core.d_state());
+    scan.A = core.prepared.A[static_cast<int64_t>(i)];
+    scan.D = branch.D;
+    scan.delta_bias = branch.dt_bias;
+    scan.reversed = branch.scan_reversed;
+  }
+  return result;
+}
+
+// What one backward fills: token gradients of all branches stacked, parameter gradients by branch.
+struct CoreGrads {
+  at::Tensor dxz;
+  at::Tensor du;
+  at::Tensor ddelta;
+  at::Tensor dp;  // padded
+  at::Tensor dA;
+  std::vector<ParameterGradient> D;
+  std::vector<ParameterGradient> dt_bias;
+};
+
+CoreGrads make_grads(const MambaCore& core, const at::Tensor& u) {
+  const auto n = static_cast<int64_t>(core.branches.size());
+  CoreGrads grads;
+  grads.dxz = at::empty(core.xz.sizes(), core.xz.options());
+  grads.du = at::empty({n, u.size(1), u.size(2), u.size(3)}, u.options());
+  grads.ddelta = at::empty(grads.du.sizes(), u.options());
+  grads.dp = make_projections(core, n);
+  grads.dA = at::empty(core.prepared.A.sizes(), core.prepared.A.options());
+  for (const Branch& branch : core.branches) {
+    // The second branch of v1 shares its parameters: its part is added to the first one's.
+    const at::Tensor mode = branch.shares_projections ? at::Tensor() : core.options.gradient_mode;
+    grads.D.emplace_back(branch.D, mode);
+    grads.dt_bias.emplace_back(branch.dt_bias, mode);
+  }
+  return grads;
+}
+
+std::vector<ScanBranchGrads> scan_grads(const MambaCore& core, CoreGrads& grads) {
+  std::vector<ScanBranchGrads> result;
+  for (size_t i = 0; i < core.branches.size(); ++i) {
+    const auto place = static_cast<int64_t>(i);
+    ScanBranchGrads& scan = result.emplace_back();
+    scan.du = grads.du[place];
+    scan.ddelta = grads.ddelta[place];
+    scan.dB = grads.dp[place].narrow(2, core.dt_rank(), core.d_state());
+    scan.dC = grads.dp[place].narrow(2, core.dt_rank() + core.d_state(), core.d_state());
+    scan.dA = grads.dA[place];
+    scan.dD = grads.D[i].buffer();
+    scan.ddelta_bias = grads.dt_bias[i].buffer();
+  }
+  return result;
+}
+
+// Adds what the second scan of v1 leaves for the shared tensors to the first one's gradients.
+void merge_shared(const MambaCore& core, CoreGrads& grads) {
+  const auto columns = [&core](const at::Tensor& dp) {
+    return dp.narrow(2, core.dt_rank(), 2 * core.d_state());
+  };
+  grads.du[0].add_(grads.du[1]);
+  grads.ddelta[0].add_(grads.ddelta[1]);
+  columns(grads.dp[0]).add_(columns(grads.dp[1]));
+  grads.D[0].buffer().add_(grads.D[1].buffer());
+  grads.dt_bias[0].buffer().add_(grads.dt_bias[1].buffer());
+  for (at::Tensor* stack : {&grads.du, &grads.ddelta, &grads.dp}) {
+    *stack = stack->narrow(0, 0, 1);
+  }
+}
+
+// Gradients of one branch's parameters, as autograd gets them.
+struct BranchGrads {
+  at::Tensor x_proj;
+  at::Tensor dt_proj;
+};
+
+// From ddelta, dB and dC back through both projections; adds the convolution output's share to du.
+std::vector<BranchGrads> projection_backward(
+    const MambaCore& core, const Projected& projected, CoreGrads& grads) {
+  const at::Tensor dp = as_matrices(grads.dp).narrow(2, 0, core.num_columns());
+  const at::Tensor p = as_matrices(projected.p);
+  const at::Tensor ddelta = as_matrices(grads.ddelta);
+  batched_product(ddelta, core.prepared.dt_proj, dp.narrow(2, 0, core.dt_rank()));
+  add_batched_product(dp, core.prepared.x_proj, as_matrices(grads.du));
+  std::vector<BranchGrads> result;
+  for (int64_t i = 0; i < dp.size(0); ++i) {
+    // Not batched: these products are long sums for few results, which only single products split.
+    const Branch& branch = core.branches[static_cast<size_t>(i)];
+    ParameterGradient x_proj(branch.x_proj, core.options.gradient_mode);
+    ParameterGradient dt_proj(branch.dt_proj, core.options.gradient_mode);
+    x_proj.add_product(dp[i].t(), as_matrices(projected.u)[i]);
+    dt_proj.add_product(ddelta[i].t(), p[i].narrow(1, 0, core.dt_rank()));
+    result.push_back({x_proj.finish(), dt_proj.finish()});
+  }
+  return result;
+}
+
+// dA_log = dA * A, for every branch.
+std::vector<at::Tensor> state_matrix_grads(const MambaCore& core, const at::Tensor& dA) {
+  std::vector<at::Tensor> result;
+  for (size_t i = 0; i < core.branches.size(); ++i) {
+    const auto place = static_cast<int64_t>(i);
+    ParameterGradient grad(core.branches[i].A_log, core.options.gradient_mode);
+    at::Tensor buffer = grad.buffer();
+    at::mul_out(buffer, dA[place], core.prepared.A[place]);
+    result.push_back(grad.finish());
+  }
+  return result;
+}
+
+// Everything behind the scan's backward, which has filled `grads`; the gradients in the order of
+// the node's inputs, without the out-projection's.
+std::vector<at::Tensor> parameter_grads(
+    const MambaCore& core, const Projected& projected, CoreGrads& grads) {
+  if (core.num_projected() < core.branches.size()) {
+    merge_shared(core, grads);
+  }
+  const auto projections = projection_backward(core, projected, grads);
+  const ConvGrads conv = conv_backward(
+      core.x(),
+      core.conv_branches(),
+      /*silu=*/true,
+      grads.du,
+      grads.dxz.narrow(2, 0, core.d_inner()),
+      core.options.gradient_mode);
+  const auto A_log = state_matrix_grads(core, grads.dA);
+  std::vector<at::Tensor> result = {grads.dxz};
+  for (size_t i = 0; i < core.branches.size(); ++i) {
+    const bool projects = i < core.num_projected();
+    result.push_back(projects ? conv.weight[i] : at::Tensor());
+    result.push_back(projects ? conv.bias[i] : at::Tensor());
+    result.push_back(projects ? projections[i].x_proj : at::Tensor());
+    result.push_back(at::Tensor());
+    result.push_back(projects ? projections[i].dt_proj : at::Tensor());
+    result.push_back(at::Tensor());
+    result.push_back(projects ? grads.dt_bias[i].finish() : at::Tensor());
+    result.push_back(A_log[i]);
+    result.push_back(projects ? grads.D[i].finish() : at::Tensor());
+  }
+  return result;
+}
+
+at::Tensor out_weight(const MambaCore& core) {
+  const Weight& weight = core.options.out_proj;
+  return weight_in(weight.value, weight.shadow, core.xz.scalar_type());
+}
+
+at::Tensor multiply_out(const MambaCore& core, const at::Tensor& y) {
+  return at::mm(as_rows(y), out_weight(core).t()).view({y.size(0), y.size(1), -1});
+}
+
+}  // namespace
+
+std::vector<ConvBranch> MambaCore::conv_branches() const {
+  std::vector<ConvBranch> result;
+  for (size_t i = 0; i < num_projected(); ++i) {
+    result.push_back({branches[i].conv_weight, branches[i].conv_bias, branches[i].conv_reversed});
+  }
+  return result;
+}
+
+PreparedBranches prepare_branches(const std::vector<Branch>& branches, at::ScalarType dtype) {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> logs;
+  for (const Branch& branch : branches) {
+    logs.push_back(branch.A_log);
+  }
+  PreparedBranches prepared;
+  prepared.x_proj = stack_weights(branches, &Branch::x_proj, &Branch::x_proj_shadow, dtype);
+  prepared.dt_proj = stack_weights(branches, &Branch::dt_proj, &Branch::dt_proj_shadow, dtype);
+  prepared.A = stacked(logs).exp().neg_();
+  return prepared;
+}
+
+at::Tensor mamba_core_forward(const MambaCore& core, MambaCoreSaved* saved) {
+  Projected projected;
+  projected.u = conv_forward(core.x(), core.conv_branches(), /*silu=*/true);
+  projected.p = project(core, projected.u);
+  projected.delta = make_delta(core, projected.u, projected.p);
+  at::Tensor ungated;
+  if (saved != nullptr && DeviceCall(core.xz).is_on_device()) {
+    ungated = at::empty(projected.u[0].sizes(), projected.u.options());
+  }
+  const at::Tensor y = scan_forward(scan_branches(core, projected), core.scan_shared(ungated));
+  if (saved != nullptr) {
+    *saved = {projected.p, ungated};
+  }
+  return core.has_out_proj() ? multiply_out(core, y) : y;
+}
+
+std::vector<at::Tensor> mamba_core_backward(
+    const MambaCore& core, const MambaCoreSaved& saved, const at::Tensor& dout) {
+  Projected projected;
+  projected.u = conv_forward(core.x(), core.conv_branches(), /*silu=*/true);
+  projected.p = saved.p;
+  projected.delta = make_delta(core, projected.u, projected.p);
+  CoreGrads grads = make_grads(core, projected.u);
+  std::vector<ScanBranchGrads> by_branch = scan_grads(core, grads);
+  ParameterGradient out_proj(core.options.out_proj.value, core.options.gradient_mode);
+  at::Tensor dy = dout;
+  at::Tensor y;
+  if (core.has_out_proj()) {
+    dy = at::mm(as_rows(dout), out_weight(core)).view(projected.u[0].sizes());
+    y = at::empty(dy.sizes(), dy.options());
+  }
+  scan_backward(
+      scan_branches(core, projected),
+      core.scan_shared(saved.ungated),
+      dy,
+      by_branch,
+      grads.dxz.narrow(2, core.d_inner(), core.d_inner()),
+      y);
+  if (core.has_out_proj()) {
+    out_proj.add_product(as_rows(dout).t(), as_rows(y));
+    dy = y = at::Tensor();
+  }
+  projected.delta = at::Tensor();  // its memory serves what follows
+  std::vector<at::Tensor> result = parameter_grads(core, projected, grads);
+  result.push_back(core.has_out_proj() ? out_proj.finish() : at::Tensor());
+  result.emplace_back();
+  return result;
+}
+
+}  // namespace vim::ops
