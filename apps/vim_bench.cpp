@@ -2,6 +2,7 @@
 // run.
 #include "apps/app_main.h"
 #include "apps/bench_model.h"
+#include "apps/bench_ops.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Measures speed, each figure beside a limit of the same run", "vim_bench");
@@ -12,9 +13,20 @@ int main(int argc, char** argv) {
   model->add_option("--batch", options.batch, "Images a pass")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  model->add_option("--precision", options.precision, "fp32 or bf16")
+  model->add_option("--img-size", options.img_size, "Side of the images; 0: the preset's")
       ->capture_default_str()
-      ->check(CLI::IsMember({"fp32", "bf16"}));
+      ->check(CLI::NonNegativeNumber);
+  model->add_option("--precision", options.precision, "fp32, bf16 or fp16")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"fp32", "bf16", "fp16"}));
+  model->add_option("--device", options.device, "auto, cpu or cuda")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  model->add_option("--recompute", options.recompute, "none, mixer or block")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"none", "mixer", "block"}));
+  model->add_flag("--tf32", options.tf32, "Round the factors of fp32 products to TF32");
+  model->add_flag("--inference-only", options.inference_only, "Leave the training step out");
   model->add_option("--backend", options.backend, "Kernels to use: scalar, AVX2, ...");
   model->add_option("--threads", options.threads, "Compute threads; 0: all cores")
       ->capture_default_str()
@@ -23,6 +35,9 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   model->add_option("--json", options.json, "Write the figures to this file");
-  return vim::apps::run_app(
-      app, argc, argv, [&options] { return vim::apps::bench_model(options); });
+  vim::apps::BenchOpsOptions ops_options;
+  const CLI::App* ops = vim::apps::add_bench_ops(app, ops_options);
+  return vim::apps::run_app(app, argc, argv, [&] {
+    return ops->parsed() ? vim::apps::bench_ops(ops_options) : vim::apps::bench_model(options);
+  });
 }
