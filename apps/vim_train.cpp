@@ -90,8 +90,8 @@ int train_model(const Arguments& arguments, config::RunConfig config) {
   const cuda::StreamScope stream;
   models::VisionMamba model = make_model(config);
   model->to(device);
-  spdlog::info("computing on {}", device.is_cuda() ? cuda::device_name() : "the CPU");
   train::Trainer trainer(model, {train_set.get(), val_set.get()}, options);
+  spdlog::info("computing on {}", device.is_cuda() ? cuda::device_name() : "the CPU");
   const auto outcome = trainer.run();
   return outcome == train::RunOutcome::kFinished ? apps::kExitDone : core::kExitResumable;
 }

@@ -94,14 +94,14 @@ void check_case(const KernelDevice& device, const ConvCase& test, size_t shift =
 }
 
 void check_all_cases(const KernelDevice& device) {
-  for (const ConvCase& test : conv_cases()) {
+  for (const ConvCase& test : conv_device_cases()) {
     check_case(device, test);
   }
 }
 
 // One element past an aligned address only single channels can be read.
 void check_unaligned_cases(const KernelDevice& device) {
-  for (const ConvCase& test : conv_cases()) {
+  for (const ConvCase& test : conv_device_cases()) {
     if (test.channels % 4 == 0) {
       check_case(device, test, test.dtype == kernels::DType::kFloat32 ? 4 : 2);
     }
@@ -152,7 +152,7 @@ TEST_CASE("causal_conv1d on the GPU holds at a whole batch of Vim-tiny", "[conv]
 TEST_CASE("causal_conv1d on the GPU gives the same bits every time", "[conv][gpu]") {
   const KernelDevice* device = cuda_device();
   if (device == nullptr) return;
-  for (const ConvCase& test : conv_cases()) {
+  for (const ConvCase& test : conv_device_cases()) {
     INFO(test.name);
     const ConvTensors in = make_conv_inputs(test);
     ConvRun first(test, in);
@@ -170,7 +170,7 @@ TEST_CASE("emulated causal_conv1d agrees with the definition in double", "[conv]
 }
 
 TEST_CASE("emulated causal_conv1d gives the same bits in every order", "[conv][emulated]") {
-  for (const ConvCase& test : conv_cases()) {
+  for (const ConvCase& test : conv_device_cases()) {
     INFO(test.name);
     const ConvTensors in = make_conv_inputs(test);
     ConvRun first(test, in);
