@@ -18,6 +18,9 @@
 
 namespace vim::kernels {
 
+/// The largest d_state.
+inline constexpr int64_t kMaxScanStates = 256;
+
 /// Inputs of one direction. u, delta: (batch, seqlen, d_inner); B, C: (batch, seqlen, groups *
 /// d_state).
 struct ScanDirection {

@@ -12,8 +12,6 @@ namespace vim::kernels {
 /// Channels of a tile. A constant, so that results depend neither on the SIMD target nor on
 /// threads.
 inline constexpr int64_t kScanTile = 64;
-/// States a channel may have.
-inline constexpr int64_t kMaxScanStates = 256;
 
 /// The channels [begin, begin + width) of one sample that one row handles; all of them use `group`.
 struct ScanTile {

@@ -142,15 +142,33 @@ __device__ __forceinline__ void mma_tf32_16x8x4(float (&d)[4], const float (&a)[
 #endif
 }
 
-/// The same product to float accuracy (relative error about 2^-21): each factor is cut into two
+/// The two above by the length of their operands.
+__device__ __forceinline__ void mma_tf32(float (&d)[4], const float (&a)[4], const float (&b)[2]) {
+  mma_tf32_16x8x8(d, a, b);
+}
+__device__ __forceinline__ void mma_tf32(float (&d)[4], const float (&a)[2], const float (&b)[1]) {
+  mma_tf32_16x8x4(d, a, b[0]);
+}
+
+/// The same products to float accuracy (relative error about 2^-21): each factor is cut into two
 /// parts of tf32, and the product of the two low ones is left out.
-__device__ __forceinline__ void mma_float_16x8x4(float (&d)[4], const float (&a)[2], float b) {
-  const float high[2] = {to_tf32(a[0]), to_tf32(a[1])};
-  const float low[2] = {a[0] - high[0], a[1] - high[1]};
-  const float b_high = to_tf32(b);
-  mma_tf32_16x8x4(d, low, b_high);
-  mma_tf32_16x8x4(d, high, b - b_high);
-  mma_tf32_16x8x4(d, high, b_high);
+template <int kA, int kB>
+__device__ __forceinline__ void mma_float(
+    float (&d)[4], const float (&a)[kA], const float (&b)[kB]) {
+  float a_high[kA], a_low[kA], b_high[kB], b_low[kB];
+#pragma unroll
+  for (int i = 0; i < kA; ++i) {
+    a_high[i] = to_tf32(a[i]);
+    a_low[i] = a[i] - a_high[i];
+  }
+#pragma unroll
+  for (int i = 0; i < kB; ++i) {
+    b_high[i] = to_tf32(b[i]);
+    b_low[i] = b[i] - b_high[i];
+  }
+  mma_tf32(d, a_low, b_high);
+  mma_tf32(d, a_high, b_low);
+  mma_tf32(d, a_high, b_high);
 }
 
 /// d += a b with a (16, 16), b (16, 8), d (16, 8); a and b hold bfloat16 pairs.

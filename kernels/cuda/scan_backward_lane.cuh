@@ -1,13 +1,14 @@
-// What one warp of the scan's backward does with a tile of 8 tokens; scan_backward.cuh says how the
-// kernel works. lane = 4 g + q, where q is a channel of the warp's first or second four (half = g /
-// 4), and g % 4 picks four of its 16 states.
+// What a warp of the scan's backward does with an octet of channels in a tile of 8 tokens;
+// scan_backward.cuh says how the kernel works. lane = 4 g + q, where q is a channel of the octet's
+// first or second four (half = g / 4), and g % 4 picks four of its 16 states.
 //
 // Sums over channels, which dB and dC need, are matrix products:
 //   dC(state, token) = sum over channels of h(state, channel) dy(channel, token)
 //   dB(state, token) = sum over channels of g(state, channel) (dt u)(channel, token)
 // A warp's fragment holds states in its rows (one for each half) and, in its columns, four tokens
-// for each half; entries that cross the halves mean nothing and are dropped. Sums over states are
-// shuffles over the four lanes of a channel, after which each lane finishes two tokens of the tile.
+// for each half; entries that cross the halves mean nothing and are dropped. The octets of a tile
+// add to the same fragments. Sums over states meet in shared memory, after which each lane finishes
+// two tokens of its channel.
 #pragma once
 
 #include <cstdint>
@@ -18,72 +19,67 @@
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
-constexpr int kLaneStates = 4;
-
-/// A lane's part of the walk.
-struct BackwardLane {
-  int channel;           // in the block's tile
-  int sub;               // which four states
-  float A[kLaneStates];  // times log2(e)
-  float dA[kLaneStates] = {};
-  float h[kLaneStates];
-  float carried[kLaneStates];  // gradient of the state, decayed, from the step after
-  float D = 0.0F;
-  float dD = 0.0F;
-  float dbias = 0.0F;
-
-  __device__ float4 packed_h() const { return make_float4(h[0], h[1], h[2], h[3]); }
-  __device__ void unpack_h(const float4& from) {
-    h[0] = from.x;
-    h[1] = from.y;
-    h[2] = from.z;
-    h[3] = from.w;
-  }
-};
-
-__device__ inline BackwardLane make_backward_lane() {
-  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-  BackwardLane result;
-  result.sub = lane / 4 % 4;
-  result.channel =
-      static_cast<int>(threadIdx.x) / kWarpSize * kWarpChannels + lane % 4 + lane / 16 * 4;
-  return result;
+__device__ __forceinline__ void unpack(const float4& from, float (&to)[kLaneStates]) {
+  to[0] = from.x;
+  to[1] = from.y;
+  to[2] = from.z;
+  to[3] = from.w;
 }
+
+__device__ __forceinline__ float4 packed(const float (&from)[kLaneStates]) {
+  return make_float4(from[0], from[1], from[2], from[3]);
+}
+
+/// A lane's place in an octet.
+struct LanePlace {
+  int channel;  // of the octet
+  int sub;      // which four states
+
+  __device__ LanePlace()
+      : channel(lane_index() % 4 + lane_index() / 16 * 4), sub(lane_index() / 4 % 4) {}
+};
 
 /// Fragments of dB or dC: of a tile's first and last four tokens, for a lane's two pairs of states.
 struct StateSums {
   float d[2][2][4] = {};
 
-  /// Adds the products of token i of the tile: states (of this lane's channel) times value.
-  template <bool kExact>
+  /// Adds the products of token i of the tile: the states of this lane's channels, one in each
+  /// octet, times the channels' values. own: a channel's values at the tokens sub and sub + 4, the
+  /// only ones that this lane contributes to the factor.
+  template <bool kExact, int kWalked>
   __device__ __forceinline__ void add(
-      const float (&states)[kLaneStates], float value, int i, int sub) {
-    const float column = sub == i % 4 ? value : 0.0F;
+      const float (&states)[kWalked][kLaneStates], const float (&own)[kWalked][2], int i, int sub) {
+    float column[kWalked];
+#pragma unroll
+    for (int o = 0; o < kWalked; ++o) column[o] = sub == i % 4 ? own[o][i / 4] : 0.0F;
 #pragma unroll
     for (int p = 0; p < 2; ++p) {
-      const float rows[2] = {states[2 * p], states[2 * p + 1]};
+      float rows[2 * kWalked];
+#pragma unroll
+      for (int o = 0; o < kWalked; ++o) {
+        rows[2 * o] = states[o][2 * p];
+        rows[2 * o + 1] = states[o][2 * p + 1];
+      }
       if (kExact) {
-        mma_float_16x8x4(d[p][i / 4], rows, column);
+        mma_float(d[p][i / 4], rows, column);
       } else {
-        mma_tf32_16x8x4(d[p][i / 4], rows, column);
+        mma_tf32(d[p][i / 4], rows, column);
       }
     }
   }
 
-  /// Leaves the fragments of this warp in `partial`, slot `which` (0: dB, 1: dC).
-  __device__ __forceinline__ void leave(float4* partial, int which) const {
-    const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-    const int half = lane / 16;
-    if (lane % 4 / 2 != half) {
+  /// Leaves the fragments of this warp, slot `which` (0: dB, 1: dC).
+  __device__ __forceinline__ void leave(float4* fragments, int which) const {
+    const int half = lane_index() / 16;
+    if (lane_index() % 4 / 2 != half) {
       return;
     }
-    const int place = half * 8 + lane / 4 % 4 * 2 + lane % 2;
+    const int place = half * 8 + lane_index() / 4 % 4 * 2 + lane_index() % 2;
 #pragma unroll
     for (int p = 0; p < 2; ++p) {
 #pragma unroll
       for (int quad = 0; quad < 2; ++quad) {
-        const float(&c)[4] = d[p][quad];
-        partial[((which * 2 + p) * 2 + quad) * 16 + place] = make_float4(c[0], c[1], c[2], c[3]);
+        fragments[((which * 2 + p) * 2 + quad) * 16 + place] = packed(d[p][quad]);
       }
     }
   }
@@ -103,91 +99,148 @@ struct PartialEntry {
         token(index / 8 % 2 * 4 + index % 2 * 2) {}
 };
 
-// The states of four lanes' worth after 8 tokens, without gradients.
-__device__ __forceinline__ void walk_there(BackwardLane& lane, int buffer) {
-  const ScanBackwardShared& shared = backward_shared();
+/// Writes a tile's partial sums from the fragments that the warp's lanes left.
+__device__ __forceinline__ void write_partial_sums(const float4* fragments, float4* to) {
 #pragma unroll
-  for (int i = 0; i < kTileTokens; ++i) {
-    const float2 item = *reinterpret_cast<const float2*>(&shared.items[buffer][i][lane.channel]);
-    const float4 B = *reinterpret_cast<const float4*>(&shared.bc[buffer][i][0][4 * lane.sub]);
-    const float b[kLaneStates] = {B.x, B.y, B.z, B.w};
+  for (int begin = 0; begin < kTilePartials; begin += kWarpSize) {
+    const int i = begin + lane_index();
+    const float4 first = fragments[i / 8 * 16 + i % 8];
+    const float4 second = fragments[i / 8 * 16 + 8 + i % 8];
+    to[i] =
+        make_float4(first.x + second.x, first.y + second.y, first.z + second.z, first.w + second.w);
+  }
+}
+
+/// The walk there: the warp's states of all its octets.
+template <typename Form>
+struct WalkThere {
+  float A[Form::kOctets][kLaneStates];
+  float h[Form::kOctets][kLaneStates];
+
+  /// Takes the states through the staged tile.
+  __device__ __forceinline__ void walk(const LanePlace& place) {
+    const auto& shared = backward_shared<Form>();
 #pragma unroll
-    for (int n = 0; n < kLaneStates; ++n) {
-      lane.h[n] = fmaf(fast_exp2(item.x * lane.A[n]), lane.h[n], item.y * b[n]);
+    for (int i = 0; i < kTileTokens; ++i) {
+      float b[kLaneStates];
+      unpack(*reinterpret_cast<const float4*>(&shared.bc[i][0][4 * place.sub]), b);
+#pragma unroll
+      for (int o = 0; o < Form::kOctets; ++o) {
+        const int slot = shared.slot(o * kOctetChannels + place.channel);
+        const float2 item = shared.there[i][slot];
+#pragma unroll
+        for (int n = 0; n < kLaneStates; ++n) {
+          h[o][n] = fmaf(fast_exp2(item.x * A[o][n]), h[o][n], item.y * b[n]);
+        }
+      }
     }
   }
-}
-
-/// Sums over the four lanes of a channel: on return tokens 2 sub and 2 sub + 1 are complete.
-__device__ __forceinline__ void sum_over_lanes(
-    const float (&s)[kTileTokens], int sub, float (&sum)[2]) {
-  const bool is_upper = (sub & 2) != 0;
-  float four[4];
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const float received = __shfl_xor_sync(kFullWarp, is_upper ? s[i] : s[i + 4], 8);
-    four[i] = (is_upper ? s[i + 4] : s[i]) + received;
-  }
-  const bool is_odd = (sub & 1) != 0;
-#pragma unroll
-  for (int i = 0; i < 2; ++i) {
-    const float received = __shfl_xor_sync(kFullWarp, is_odd ? four[i] : four[i + 2], 4);
-    sum[i] = (is_odd ? four[i + 2] : four[i]) + received;
-  }
-}
-
-/// What the walk back through a tile leaves for each of its tokens: sums over the lane's states of
-/// g B, and of A (times log2(e)) g exp(dt A) h.
-struct TokenSums {
-  float gB[kTileTokens] = {};
-  float gA[kTileTokens] = {};
 };
 
-// One tile there and back. lane.h holds the state that enters it.
-template <typename T>
-__device__ __forceinline__ TokenSums walk_back(BackwardLane& lane, int buffer) {
-  constexpr bool kExact = std::is_same<T, float>::value;
-  ScanBackwardShared& shared = backward_shared();
-  float decay[kTileTokens][kLaneStates];
-  float decayed[kTileTokens][kLaneStates];
-  StateSums dC;
+/// The walk there and back of kWalked octets through the staged tile.
+template <typename Form>
+struct WalkBack {
+  static constexpr int kWalked = Form::kWalked;
+  static constexpr bool kExact = sizeof(typename Form::Storage) == sizeof(float);
+
+  float A[kWalked][kLaneStates];
+  float dA[kWalked][kLaneStates];
+  float h[kWalked][kLaneStates];
+  float carried[kWalked][kLaneStates];
+  float decay[kTileTokens][kWalked][kLaneStates];
+  float decayed[kTileTokens][kWalked][kLaneStates];
+
+  /// Fills decay and decayed. slot: of this lane's channel in each octet.
+  __device__ __forceinline__ void walk_there(
+      const LanePlace& place, const int (&slot)[kWalked], StateSums& dC) {
+    const auto& shared = backward_shared<Form>();
+    float dy[kWalked][2];
 #pragma unroll
-  for (int i = 0; i < kTileTokens; ++i) {
-    const ScanItem item = shared.items[buffer][i][lane.channel];
-    const float4 B = *reinterpret_cast<const float4*>(&shared.bc[buffer][i][0][4 * lane.sub]);
-    const float b[kLaneStates] = {B.x, B.y, B.z, B.w};
-#pragma unroll
-    for (int n = 0; n < kLaneStates; ++n) {
-      decay[i][n] = fast_exp2(item.x * lane.A[n]);
-      decayed[i][n] = decay[i][n] * lane.h[n];
-      lane.h[n] = fmaf(item.y, b[n], decayed[i][n]);
+    for (int o = 0; o < kWalked; ++o) {
+      dy[o][0] = shared.back[place.sub][slot[o]].y;
+      dy[o][1] = shared.back[place.sub + 4][slot[o]].y;
     }
-    dC.add<kExact>(lane.h, item.z, i, lane.sub);
-  }
-  dC.leave(shared.partial[threadIdx.x / kWarpSize], 1);
-  StateSums dB;
-  TokenSums sums;
 #pragma unroll
-  for (int i = kTileTokens - 1; i >= 0; --i) {
-    const ScanItem item = shared.items[buffer][i][lane.channel];
-    const float4 B = *reinterpret_cast<const float4*>(&shared.bc[buffer][i][0][4 * lane.sub]);
-    const float4 C = *reinterpret_cast<const float4*>(&shared.bc[buffer][i][1][4 * lane.sub]);
-    const float b[kLaneStates] = {B.x, B.y, B.z, B.w};
-    const float c[kLaneStates] = {C.x, C.y, C.z, C.w};
-    float g[kLaneStates];
+    for (int i = 0; i < kTileTokens; ++i) {
+      float b[kLaneStates];
+      unpack(*reinterpret_cast<const float4*>(&shared.bc[i][0][4 * place.sub]), b);
 #pragma unroll
-    for (int n = 0; n < kLaneStates; ++n) {
-      g[n] = fmaf(c[n], item.z, lane.carried[n]);
-      lane.carried[n] = decay[i][n] * g[n];
-      sums.gB[i] = fmaf(g[n], b[n], sums.gB[i]);
-      const float w = g[n] * decayed[i][n];
-      sums.gA[i] = fmaf(w, lane.A[n], sums.gA[i]);
-      lane.dA[n] = fmaf(w, item.x, lane.dA[n]);
+      for (int o = 0; o < kWalked; ++o) {
+        const float2 item = shared.there[i][slot[o]];
+#pragma unroll
+        for (int n = 0; n < kLaneStates; ++n) {
+          decay[i][o][n] = fast_exp2(item.x * A[o][n]);
+          decayed[i][o][n] = decay[i][o][n] * h[o][n];
+          h[o][n] = fmaf(item.y, b[n], decayed[i][o][n]);
+        }
+      }
+      dC.template add<kExact>(h, dy, i, place.sub);
     }
-    dB.add<kExact>(g, item.y, i, lane.sub);
   }
-  dB.leave(shared.partial[threadIdx.x / kWarpSize], 0);
-  return sums;
+
+  /// Back again; leaves the sums over the lane's states of g B and A g exp(dt A) h.
+  __device__ __forceinline__ void walk_back(
+      const LanePlace& place, const int (&slot)[kWalked], StateSums& dB) {
+    auto& shared = backward_shared<Form>();
+    float input[kWalked][2];
+#pragma unroll
+    for (int o = 0; o < kWalked; ++o) {
+      input[o][0] = shared.there[place.sub][slot[o]].y;
+      input[o][1] = shared.there[place.sub + 4][slot[o]].y;
+    }
+    float gB[kWalked][4];
+    float gA[kWalked][4];
+#pragma unroll
+    for (int i = kTileTokens - 1; i >= 0; --i) {
+      float b[kLaneStates], c[kLaneStates], g[kWalked][kLaneStates];
+      unpack(*reinterpret_cast<const float4*>(&shared.bc[i][0][4 * place.sub]), b);
+      unpack(*reinterpret_cast<const float4*>(&shared.bc[i][1][4 * place.sub]), c);
+#pragma unroll
+      for (int o = 0; o < kWalked; ++o) {
+        const float2 item = shared.back[i][slot[o]];
+        float sum_gB = 0.0F;
+        float sum_gA = 0.0F;
+#pragma unroll
+        for (int n = 0; n < kLaneStates; ++n) {
+          g[o][n] = fmaf(c[n], item.y, carried[o][n]);
+          carried[o][n] = decay[i][o][n] * g[o][n];
+          sum_gB = fmaf(g[o][n], b[n], sum_gB);
+          const float w = g[o][n] * decayed[i][o][n];
+          sum_gA = fmaf(w, A[o][n], sum_gA);
+          dA[o][n] = fmaf(w, item.x, dA[o][n]);
+        }
+        gB[o][i % 4] = sum_gB;
+        gA[o][i % 4] = sum_gA;
+      }
+      dB.template add<kExact>(g, input, i, place.sub);
+      if (i % 4 != 0) {
+        continue;
+      }
+#pragma unroll
+      for (int o = 0; o < kWalked; ++o) {
+        float* sums = &shared.sums[o][place.sub * kSumGroup + place.channel * kSumRow + i];
+        *reinterpret_cast<float4*>(sums) = packed(gB[o]);
+        *reinterpret_cast<float4*>(sums + kTileTokens) = packed(gA[o]);
+      }
+    }
+  }
+};
+
+/// Sums over all states of the tokens 2 sub and 2 sub + 1 of this lane's channel in octet `o` of
+/// those walked at once: g B and A g exp(dt A) h of each token.
+template <typename Form>
+__device__ __forceinline__ void add_lanes(const LanePlace& place, int o, float2 (&sums)[2]) {
+  const float* row = &backward_shared<Form>().sums[o][place.channel * kSumRow + 2 * place.sub];
+  sums[0] = sums[1] = make_float2(0.0F, 0.0F);
+#pragma unroll
+  for (int i = 0; i < kGroupStates / kLaneStates; ++i) {
+    const float2 gB = *reinterpret_cast<const float2*>(row + i * kSumGroup);
+    const float2 gA = *reinterpret_cast<const float2*>(row + i * kSumGroup + kTileTokens);
+    sums[0].x += gB.x;
+    sums[1].x += gB.y;
+    sums[0].y += gA.x;
+    sums[1].y += gA.y;
+  }
 }
 
 }  // namespace

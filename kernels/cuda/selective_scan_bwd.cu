@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/plan.h"
 #include "kernels/cuda/scan_backward.cuh"
 #include "kernels/cuda/scan_gate.cuh"
 #include "kernels/cuda/scan_launch.h"
@@ -14,10 +16,7 @@ namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
 constexpr int64_t kSegmentTokens = kSegmentTiles * kTileTokens;
-
-int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
-
-size_t dtype_bytes(DType dtype) { return dtype == DType::kFloat32 ? 4 : 2; }
+constexpr int64_t kFewWarps = 1200;  // below this, warps of several octets leave schedulers idle
 
 /// Hands out pieces of the workspace; without one it only counts.
 class Carver {
@@ -37,7 +36,7 @@ class Carver {
   size_t used_ = 0;
 };
 
-/// Everything in the workspace. y and y_first are null where they are not needed.
+/// Everything in the workspace. Pointers are null where they are not needed.
 struct BackwardWorkspace {
   ScanBackwardPlan plan;
   void* y = nullptr;        // sum over the directions
@@ -61,6 +60,75 @@ bool needs_out(const ScanBackwardParams& params) {
   return params.forward.z.data == nullptr && params.forward.out.data != nullptr;
 }
 
+TokenView as_input(const MutableTokenView& view) {
+  return {view.data, view.batch_stride, view.token_stride};
+}
+
+// A contiguous (batch, seqlen, d_inner) array.
+MutableTokenView contiguous_tokens(const ScanParams& params, void* data) {
+  return {data, params.seqlen * params.d_inner, params.d_inner};
+}
+
+// True for what ScanBackwardForm calls plain.
+bool is_plain(const ScanBackwardParams& params) {
+  const ScanParams& forward = params.forward;
+  const DType dtype = forward.dtype;
+  const int pack = static_cast<int>(16 / storage_bytes(dtype));
+  bool result = forward.z.data != nullptr && forward.delta_softplus &&
+                forward.d_state == kGroupStates &&
+                forward.d_inner / forward.groups % kOctetChannels == 0 &&
+                fits_packs(params.dout, dtype, pack) && fits_packs(forward.z, dtype, pack);
+  for (int i = 0; i < forward.num_directions; ++i) {
+    const ScanDirection& in = forward.direction[i];
+    result = result && fits_packs(in.u, dtype, pack) && fits_packs(in.delta, dtype, pack) &&
+             fits_packs(in.B, dtype, 4) && fits_packs(in.C, dtype, 4);
+  }
+  return result;
+}
+
+int64_t num_tiles(const ScanParams& params, int tile_width) {
+  return params.num_directions * params.batch * params.groups *
+         scan_tiles_per_group(params, tile_width);
+}
+
+/// Calls f with the ScanBackwardForm that fits.
+template <typename T, typename F>
+void visit_form(const ScanBackwardParams& params, F f) {
+  if (!is_plain(params)) {
+    f(ScanBackwardForm<T, 1, false>{});
+  } else if (num_tiles(params.forward, ScanBackwardForm<T, 4, true>::kChannels) < kFewWarps) {
+    f(ScanBackwardForm<T, 1, true>{});
+  } else {
+    f(ScanBackwardForm<T, 4, true>{});
+  }
+}
+
+int64_t num_multiprocessors() {
+  static const int64_t count = [] {
+    int device = 0;
+    int value = 0;
+    check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+    check_cuda(
+        cudaDeviceGetAttribute(&value, cudaDevAttrMultiProcessorCount, device),
+        "cudaDeviceGetAttribute");
+    return int64_t{value};
+  }();
+  return count;
+}
+
+template <typename Form>
+void plan_walks(const ScanBackwardParams& params, Carver& carver, ScanBackwardPlan& plan) {
+  const ScanParams& forward = params.forward;
+  const int64_t rows = forward.num_directions * forward.batch;
+  plan.channel_tiles = forward.groups * scan_tiles_per_group(forward, Form::kChannels);
+  plan.num_warps =
+      std::min(rows * plan.channel_tiles, num_multiprocessors() * Form::kResidentWarps);
+  plan.entering =
+      carver.take<float4>(plan.num_warps * plan.segment_tiles * Form::kOctets * kWarpSize);
+  plan.bc_partial = carver.take<float4>(
+      rows * plan.channel_tiles * plan.state_groups * plan.token_tiles * kTilePartials);
+}
+
 BackwardWorkspace plan_workspace(const ScanBackwardParams& params) {
   const ScanParams& forward = params.forward;
   BackwardWorkspace result;
@@ -68,14 +136,16 @@ BackwardWorkspace plan_workspace(const ScanBackwardParams& params) {
   const int64_t rows = forward.num_directions * forward.batch;
   plan.split.chunk = kSegmentTokens;
   plan.split.num_chunks = divide_up(forward.seqlen, kSegmentTokens);
-  plan.channel_tiles = forward.groups * scan_tiles_per_group(forward, kTileChannels);
   plan.state_groups = divide_up(forward.d_state, kGroupStates);
+  plan.segment_tiles = divide_up(std::min(forward.seqlen, kSegmentTokens), kTileTokens);
   const int64_t last = forward.seqlen - (plan.split.num_chunks - 1) * kSegmentTokens;
   plan.token_tiles = (plan.split.num_chunks - 1) * kSegmentTiles + divide_up(last, kTileTokens);
 
   Carver carver(params.workspace);
-  plan.bc_partial = carver.take<float4>(
-      rows * plan.channel_tiles * plan.state_groups * plan.token_tiles * kTilePartials);
+  visit_dtype(forward.dtype, [&](auto storage) {
+    visit_form<decltype(storage)>(
+        params, [&](auto form) { plan_walks<decltype(form)>(params, carver, plan); });
+  });
   plan.dA_partial = carver.take<float>(rows * forward.d_inner * forward.d_state);
   plan.dD_partial = carver.take<float>(rows * forward.d_inner);
   plan.dbias_partial = carver.take<float>(rows * forward.d_inner);
@@ -84,8 +154,8 @@ BackwardWorkspace plan_workspace(const ScanBackwardParams& params) {
   }
   result.segment_states = carver.take<float>(scan_split_floats(forward, kSegmentTokens));
   plan.split.states = plan.split.num_chunks > 1 ? result.segment_states : nullptr;
-  const int64_t sum_bytes = static_cast<int64_t>(dtype_bytes(forward.dtype)) * forward.batch *
-                            forward.seqlen * forward.d_inner;
+  const int64_t sum_bytes =
+      storage_bytes(forward.dtype) * forward.batch * forward.seqlen * forward.d_inner;
   if (needs_y(params)) result.y = carver.take<char>(sum_bytes);
   if (needs_first_y(params)) result.y_first = carver.take<char>(sum_bytes);
   if (needs_y(params) || needs_first_y(params) || needs_out(params)) {
@@ -93,44 +163,6 @@ BackwardWorkspace plan_workspace(const ScanBackwardParams& params) {
         carver.take<char>(static_cast<int64_t>(selective_scan_forward_workspace_size(forward)));
   }
   result.bytes = carver.used();
-  return result;
-}
-
-bool is_pair_view(const void* data, int64_t batch_stride, int64_t token_stride, DType dtype) {
-  return reinterpret_cast<uintptr_t>(data) % (2 * dtype_bytes(dtype)) == 0 &&
-         batch_stride % 2 == 0 && token_stride % 2 == 0;
-}
-
-template <typename View>
-bool is_pair_view(const View& view, DType dtype) {
-  return is_pair_view(view.data, view.batch_stride, view.token_stride, dtype);
-}
-
-// True if every channel pair of the walks' tensors can be moved as one.
-bool has_pairs(const ScanBackwardParams& params) {
-  const ScanParams& forward = params.forward;
-  const DType dtype = forward.dtype;
-  bool result = forward.d_inner / forward.groups % 2 == 0 && is_pair_view(params.dout, dtype) &&
-                is_pair_view(forward.z, dtype);
-  for (int i = 0; i < forward.num_directions; ++i) {
-    const ScanDirection& in = forward.direction[i];
-    const ScanDirectionGrads& grads = params.grads[i];
-    result = result && is_pair_view(in.u, dtype) && is_pair_view(in.delta, dtype) &&
-             is_pair_view(grads.du, dtype) && is_pair_view(grads.ddelta, dtype);
-  }
-  return result;
-}
-
-// True for what ScanBackwardForm calls plain.
-bool is_plain(const ScanBackwardParams& params, const ScanBackwardPlan& plan) {
-  const ScanParams& forward = params.forward;
-  bool result = plan.has_pairs && forward.z.data != nullptr && forward.delta_softplus &&
-                forward.d_state == kGroupStates &&
-                forward.d_inner / forward.groups % kTileChannels == 0;
-  for (int i = 0; i < forward.num_directions; ++i) {
-    const ScanDirection& in = forward.direction[i];
-    result = result && is_pair_view(in.B, forward.dtype) && is_pair_view(in.C, forward.dtype);
-  }
   return result;
 }
 
@@ -143,7 +175,7 @@ MutableTokenView recompute_y(
     void* stream) {
   ScanParams forward = params.forward;
   forward.num_directions = num_directions;
-  forward.y = {y, forward.seqlen * forward.d_inner, forward.d_inner};
+  forward.y = contiguous_tokens(forward, y);
   forward.out = {};
   forward.workspace = workspace.forward_workspace;
   for (ScanDirection& direction : forward.direction) direction.last_state = nullptr;
@@ -151,22 +183,16 @@ MutableTokenView recompute_y(
   return forward.y;
 }
 
-TokenView as_input(const MutableTokenView& view) {
-  return {view.data, view.batch_stride, view.token_stride};
-}
-
 template <typename T>
-void launch_gate(const ScanGateParams& gate, cudaStream_t stream) {
+void launch_gate(const ScanGateParams& gate, DType dtype, cudaStream_t stream) {
   constexpr int kPack = 16 / sizeof(T);
-  const auto packs = [](const void* data, int64_t batch_stride, int64_t token_stride) {
-    return reinterpret_cast<uintptr_t>(data) % 16 == 0 && batch_stride % kPack == 0 &&
-           token_stride % kPack == 0;
-  };
-  const auto fits = [&packs](const auto& view) {
-    return packs(view.data, view.batch_stride, view.token_stride);
-  };
-  const bool is_packed = gate.d_inner % kPack == 0 && fits(gate.y) && fits(gate.y_for_dz) &&
-                         fits(gate.z) && fits(gate.dout) && fits(gate.dz) && fits(gate.out);
+  bool is_packed = gate.d_inner % kPack == 0;
+  for (const TokenView& view : {gate.y, gate.y_for_dz, gate.z, gate.dout}) {
+    is_packed = is_packed && fits_packs(view, dtype, kPack);
+  }
+  for (const MutableTokenView& view : {gate.dz, gate.out}) {
+    is_packed = is_packed && fits_packs(view, dtype, kPack);
+  }
   const int64_t elements = gate.batch * gate.seqlen * gate.d_inner;
   LaunchShape shape;
   shape.stream = stream;
@@ -208,7 +234,7 @@ void run_gate(const ScanBackwardParams& params, const BackwardWorkspace& workspa
   gate.dz = params.dz;
   gate.out = forward.out;
   visit_dtype(forward.dtype, [&](auto storage) {
-    launch_gate<decltype(storage)>(gate, static_cast<cudaStream_t>(stream));
+    launch_gate<decltype(storage)>(gate, forward.dtype, static_cast<cudaStream_t>(stream));
   });
 }
 
@@ -216,25 +242,21 @@ template <typename T>
 void launch_walks(
     const ScanBackwardParams& params, const ScanBackwardPlan& plan, cudaStream_t stream) {
   const ScanParams& forward = params.forward;
-  const int64_t rows = forward.num_directions * forward.batch;
-  const int64_t segment_tiles =
-      divide_up(std::min(forward.seqlen, kSegmentTokens), int64_t{kTileTokens});
   LaunchShape shape;
   shape.stream = stream;
-  shape.block = dim3(kBackwardThreads);
-  shape.grid = dim3(static_cast<unsigned>(rows * plan.channel_tiles));
-  shape.shared_bytes = sizeof(ScanBackwardShared) +
-                       static_cast<size_t>(segment_tiles) * kBackwardThreads * sizeof(float4);
-  if (is_plain(params, plan)) {
-    VIM_LAUNCH((scan_backward_kernel<ScanBackwardForm<T, true>>), shape, params, plan);
-  } else {
-    VIM_LAUNCH((scan_backward_kernel<ScanBackwardForm<T, false>>), shape, params, plan);
-  }
+  shape.block = dim3(kWarpSize);
+  shape.grid = dim3(static_cast<unsigned>(plan.num_warps));
+  visit_form<T>(params, [&](auto form) {
+    using Form = decltype(form);
+    shape.shared_bytes = sizeof(ScanBackwardShared<Form>);
+    VIM_LAUNCH((scan_backward_kernel<Form>), shape, params, plan);
+  });
 
   shape.block = dim3(kBcReduceThreads);
   shape.shared_bytes = 0;
   shape.grid = dim3(static_cast<unsigned>(
-      rows * forward.groups * plan.state_groups * divide_up(plan.token_tiles, 4)));
+      forward.num_directions * forward.batch * forward.groups * plan.state_groups *
+      divide_up(plan.token_tiles, 4)));
   VIM_LAUNCH((scan_reduce_bc_kernel<T>), shape, params, plan);
 }
 
@@ -273,8 +295,7 @@ size_t selective_scan_backward_workspace_size(const ScanBackwardParams& params) 
 
 void selective_scan_backward(const ScanBackwardParams& params, void* stream) {
   check_scan(params.forward);
-  BackwardWorkspace workspace = plan_workspace(params);
-  workspace.plan.has_pairs = has_pairs(params);
+  const BackwardWorkspace workspace = plan_workspace(params);
   run_gate(params, workspace, stream);
   scan_chunk_states(params.forward, kSegmentTokens, workspace.segment_states, stream);
   visit_dtype(params.forward.dtype, [&](auto storage) {

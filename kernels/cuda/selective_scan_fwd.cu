@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/cuda/plan.h"
 #include "kernels/cuda/scan_chunks.cuh"
 #include "kernels/cuda/scan_forward.cuh"
 #include "kernels/cuda/scan_launch.h"
@@ -14,12 +15,9 @@
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
-constexpr int64_t kMaxScanStates = 256;
 constexpr int64_t kFewWarps = 1200;  // below this, one lane a channel leaves schedulers idle
 constexpr int64_t kChunkTokens = 128;
 constexpr int64_t kShortSequence = 3 * kChunkTokens;  // not worth a cut
-
-int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 void require(bool holds, const char* name, const char* expected, int64_t actual) {
   if (!holds) {
@@ -55,17 +53,9 @@ int64_t chunk_tokens(const ScanParams& params) {
   return is_cut ? kChunkTokens : params.seqlen;
 }
 
-bool is_packed(const void* data, int64_t batch_stride, int64_t token_stride, int pack, int bytes) {
-  return reinterpret_cast<uintptr_t>(data) % (pack * bytes) == 0 && batch_stride % pack == 0 &&
-         token_stride % pack == 0;
-}
-
 /// True if `pack` channels of every token of every view can be moved as one.
 bool packs_channels(const ScanParams& params, int pack) {
-  const int bytes = params.dtype == DType::kFloat32 ? 4 : 2;
-  const auto fits = [pack, bytes](const auto& view) {
-    return is_packed(view.data, view.batch_stride, view.token_stride, pack, bytes);
-  };
+  const auto fits = [&](const auto& view) { return fits_packs(view, params.dtype, pack); };
   bool result = params.d_inner / params.groups % pack == 0 && fits(params.z) && fits(params.out) &&
                 fits(params.y);
   for (int i = 0; i < params.num_directions; ++i) {
@@ -76,17 +66,12 @@ bool packs_channels(const ScanParams& params, int pack) {
 
 /// True for what ScanForm calls plain, with `padded` states and packs of `pack` channels.
 bool is_plain(const ScanParams& params, int padded, int pack) {
-  const int bytes = params.dtype == DType::kFloat32 ? 4 : 2;
   bool result = packs_channels(params, pack) && params.d_state == padded &&
                 params.z.data != nullptr && params.delta_softplus;
   for (int i = 0; i < params.num_directions; ++i) {
     const ScanDirection& in = params.direction[i];
-    const bool has_bias =
-        in.delta_bias != nullptr && reinterpret_cast<uintptr_t>(in.delta_bias) % 16 == 0;
-    result = result && has_bias;
-    for (const TokenView& view : {in.B, in.C}) {
-      result = result && is_packed(view.data, view.batch_stride, view.token_stride, 4, bytes);
-    }
+    result = result && in.delta_bias != nullptr && is_aligned(in.delta_bias, 16) &&
+             fits_packs(in.B, params.dtype, 4) && fits_packs(in.C, params.dtype, 4);
   }
   return result;
 }

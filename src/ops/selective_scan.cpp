@@ -16,7 +16,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kMaxState = 256;
 constexpr size_t kNumTensors = 8;  // of the autograd node
 
 void check_branch(const std::string& op, const ScanBranch& branch, const ScanBranch& first) {
@@ -198,10 +197,10 @@ void check_scan(const char* op, const std::vector<ScanBranch>& branches, const S
       ": u must be a non-empty (batch, seqlen, d_inner)");
   TORCH_CHECK(
       first.A.defined() && first.A.dim() == 2 && first.A.size(1) >= 1 &&
-          first.A.size(1) <= kMaxState,
+          first.A.size(1) <= kernels::kMaxScanStates,
       name,
       ": A must be (d_inner, d_state) with d_state 1 to ",
-      kMaxState);
+      kernels::kMaxScanStates);
   const int64_t d_state = first.A.size(1);
   TORCH_CHECK(
       first.B.defined() && first.B.dim() == 3 && first.B.size(2) % d_state == 0 &&

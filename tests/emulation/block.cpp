@@ -29,6 +29,14 @@ bool is_same_place(const Site& a, const Site& b) {
   return a.line == b.line && std::strcmp(a.file, b.file) == 0;
 }
 
+void run_copy(const AsyncCopy& copy) {
+  if (copy.from == nullptr) {
+    std::memset(copy.to, 0, copy.bytes);
+  } else {
+    std::memcpy(copy.to, copy.from, copy.bytes);
+  }
+}
+
 bool is_same_collective(const Thread& a, const Thread& b) {
   return a.status == b.status && a.mask == b.mask && a.complete == b.complete;
 }
@@ -82,6 +90,7 @@ void Block::run(Random& random) {
     return;
   }
   for (int i = 0; i < num_threads_; ++i) {
+    threads_[i]->copies.clear();
     reset_fiber(threads_[i]->fiber, fiber_main);
   }
   throw std::runtime_error(failure_);
@@ -93,6 +102,10 @@ void Block::fiber_main() {
   for (;;) {
     block.body_(block.context_);
     block.running_->status = ThreadStatus::kExited;
+    if (!block.running_->copies.empty()) {
+      block.running_->copies.clear();
+      block.fail(*block.running_, "ends with copies on their way");
+    }
     block.hand_over(block.running_->fiber);
   }
 }
@@ -132,6 +145,19 @@ void Block::wait_at_barrier(const Site& site) {
     release_barrier();
   }
   hand_over(running_->fiber);
+}
+
+void Block::copy_async(const AsyncCopy& copy) {
+  if (random_->below(2) == 0) {
+    run_copy(copy);
+  } else {
+    running_->copies.push_back(copy);
+  }
+}
+
+void Block::wait_for_copies() {
+  for (const AsyncCopy& copy : running_->copies) run_copy(copy);
+  running_->copies.clear();
 }
 
 void Block::release_barrier() {
@@ -267,6 +293,12 @@ void Block::fail_waiting(const Thread& thread, int begin, int end) {
   }
   fail(thread, "waits forever at " + place(thread.site));
 }
+
+void copy_async(void* to, const void* from, size_t bytes) {
+  current_block().copy_async({to, from, bytes});
+}
+
+void wait_for_copies() { current_block().wait_for_copies(); }
 
 void block_barrier(const Site& site) { current_block().wait_at_barrier(site); }
 

@@ -24,6 +24,12 @@ class Random {
 
 enum class ThreadStatus { kReady, kAtBarrier, kInCollective, kExited };
 
+struct AsyncCopy {
+  void* to;
+  const void* from;  // null: zeros
+  size_t bytes;
+};
+
 struct Thread {
   Fiber fiber;
   uint3 index = {};  // threadIdx
@@ -33,6 +39,7 @@ struct Thread {
   uint32_t mask = 0;
   void* request = nullptr;
   CompleteCollective complete = nullptr;
+  std::vector<AsyncCopy> copies;  // on their way
 };
 
 /// Runs block after block of one launch; the fibers stay.
@@ -46,6 +53,8 @@ class Block {
   void wait_at_barrier(const Site& site);
   void wait_in_collective(
       const Site& site, uint32_t mask, void* request, CompleteCollective complete);
+  void copy_async(const AsyncCopy& copy);
+  void wait_for_copies();
   const Thread& running() const { return *running_; }
   uint64_t num_switches() const { return num_switches_; }
 

@@ -57,6 +57,13 @@ struct Site {
 
 void block_barrier(const Site& site);
 
+/// Copies `bytes` to `to`, zeros where from is null, either at once or in wait_for_copies, drawn at
+/// random. A thread that ends with copies on their way is an error.
+void copy_async(void* to, const void* from, size_t bytes);
+
+/// Ends this thread's copies.
+void wait_for_copies();
+
 /// Called once all lanes of mask have arrived, with the request of each (null outside the mask).
 /// Returns null, or what is wrong with lane *culprit.
 using CompleteCollective = const char* (*)(void* const (&requests)[32], int* culprit);

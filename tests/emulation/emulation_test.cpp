@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/async_copy.cuh"
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/numeric.cuh"
 #include "tests/emulation/death.h"
@@ -104,6 +105,37 @@ std::vector<int> run_order(uint64_t seed) {
   emulation::set_seed(seed);
   VIM_LAUNCH(order_kernel, shape_of(8, 16), &order);
   return order;
+}
+
+// Copies a word into shared memory beside the thread, and a zero where there is none.
+__global__ void async_copy_kernel(const float* from, float* out, bool waits_first) {
+  float* words = block_shared<float>();
+  copy_async<4>(words, from, true);
+  copy_async<4>(words + 1, from, false);
+  if (waits_first) wait_for_copies();
+  out[0] = words[0];
+  out[1] = words[1];
+  if (!waits_first && std::isnan(words[0])) wait_for_copies();
+}
+
+TEST_CASE("a copy that nobody waits for arrives late, or is an error", "[emulation]") {
+  const float from = 3.0F;
+  float out[2];
+  const LaunchShape shape = shape_of(1, 1, 8);
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    emulation::set_seed(seed);
+    VIM_LAUNCH(async_copy_kernel, shape, &from, out, true);
+    CHECK(out[0] == 3.0F);
+    CHECK(out[1] == 0.0F);
+  }
+  bool was_late = false;
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    emulation::set_seed(seed);
+    const std::string error =
+        thrown_by([&] { VIM_LAUNCH(async_copy_kernel, shape, &from, out, false); });
+    was_late = was_late || std::isnan(out[0]) || contains(error, "ends with copies on their way");
+  }
+  CHECK(was_late);
 }
 
 TEST_CASE("a seed fixes the order of blocks and threads, another changes it", "[emulation]") {
