@@ -7,13 +7,10 @@
 
 #include "kernels/cuda/adamw.cuh"
 #include "kernels/cuda/adamw.h"
+#include "kernels/cuda/plan.h"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
-
-bool is_aligned(const void* pointer, size_t bytes) {
-  return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;
-}
 
 bool can_pack(const AdamWParams& params) {
   for (const void* array :

@@ -5,6 +5,7 @@
 #include <initializer_list>
 
 #include "kernels/add_norm.h"
+#include "kernels/cuda/plan.h"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 
@@ -14,8 +15,6 @@ void check_add_norm(const AddNormParams& params);
 /// True if rows are held in registers: at most 1024 channels, a multiple of four, and every present
 /// array on the 16-byte grid.
 bool holds_rows(int64_t dim, std::initializer_list<const void*> arrays);
-
-inline int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 /// Calls f(NormTile) with the smallest tile that holds dim channels. 192, 384 and 768, the widths
 /// of the published models, fill theirs.

@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/causal_conv1d_fwd.cuh"
 #include "kernels/cuda/causal_conv1d_plan.h"
+#include "kernels/cuda/plan.h"
 #include "kernels/storage.h"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
@@ -31,9 +32,7 @@ void launch_forward(const ConvParams& params, void* stream) {
 bool can_pack(const ConvParams& params) {
   bool packs = conv_inputs_pack(params, kPack);
   for (int i = 0; i < params.num_directions; ++i) {
-    const MutableTokenView& out = params.direction[i].out;
-    packs = packs &&
-            conv_view_packs({out.data, out.batch_stride, out.token_stride}, params.dtype, kPack);
+    packs = packs && fits_packs(params.direction[i].out, params.dtype, kPack);
   }
   return packs;
 }

@@ -8,6 +8,7 @@
 #include "kernels/cuda/causal_conv1d_bwd.cuh"
 #include "kernels/cuda/causal_conv1d_plan.h"
 #include "kernels/cuda/causal_conv1d_reduce.cuh"
+#include "kernels/cuda/plan.h"
 #include "kernels/storage.h"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
@@ -26,11 +27,9 @@ struct BackwardPlan {
 
 bool can_pack(const ConvBackwardParams& params) {
   const DType dtype = params.forward.dtype;
-  const MutableTokenView& dx = params.dx;
-  bool packs = conv_inputs_pack(params.forward, kPack) &&
-               conv_view_packs({dx.data, dx.batch_stride, dx.token_stride}, dtype, kPack);
+  bool packs = conv_inputs_pack(params.forward, kPack) && fits_packs(params.dx, dtype, kPack);
   for (int i = 0; i < params.forward.num_directions; ++i) {
-    packs = packs && conv_view_packs(params.dout[i], dtype, kPack);
+    packs = packs && fits_packs(params.dout[i], dtype, kPack);
   }
   return packs;
 }

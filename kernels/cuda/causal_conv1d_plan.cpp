@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/cuda/plan.h"
+
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
@@ -26,15 +28,9 @@ void check_present(const char* what, const void* pointer) {
   }
 }
 
-int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
-
 // Kernels step from token to token with 32-bit strides.
 void check_stride(int64_t token_stride) {
   check_between("causal_conv1d: token stride", token_stride, 0, kMaxExtent);
-}
-
-bool is_aligned(const void* pointer, int64_t bytes) {
-  return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0;
 }
 
 }  // namespace
@@ -87,14 +83,8 @@ void check_conv_backward(const ConvBackwardParams& params) {
   }
 }
 
-bool conv_view_packs(const TokenView& view, DType dtype, int pack) {
-  const int element_size = dtype == DType::kFloat32 ? 4 : 2;
-  return is_aligned(view.data, pack * element_size) && view.batch_stride % pack == 0 &&
-         view.token_stride % pack == 0;
-}
-
 bool conv_inputs_pack(const ConvParams& params, int pack) {
-  bool packs = params.channels % pack == 0 && conv_view_packs(params.x, params.dtype, pack);
+  bool packs = params.channels % pack == 0 && fits_packs(params.x, params.dtype, pack);
   for (int i = 0; i < params.num_directions; ++i) {
     const int64_t bytes = pack * static_cast<int64_t>(sizeof(float));
     packs = packs && is_aligned(params.direction[i].weight, bytes) &&

@@ -44,7 +44,4 @@ void check_conv_backward(const ConvBackwardParams& params);
 /// True if x, weights and biases can be read in packs of `pack` channels.
 bool conv_inputs_pack(const ConvParams& params, int pack);
 
-/// True if every token of the view starts at a multiple of `pack` elements.
-bool conv_view_packs(const TokenView& view, DType dtype, int pack);
-
 }  // namespace vim::kernels::VIM_CUDA_NAMESPACE

@@ -80,7 +80,9 @@ bool is_plain(const ScanBackwardParams& params) {
                 fits_packs(params.dout, dtype, pack) && fits_packs(forward.z, dtype, pack);
   for (int i = 0; i < forward.num_directions; ++i) {
     const ScanDirection& in = forward.direction[i];
+    const ScanDirectionGrads& grads = params.grads[i];
     result = result && fits_packs(in.u, dtype, pack) && fits_packs(in.delta, dtype, pack) &&
+             fits_packs(grads.du, dtype, pack) && fits_packs(grads.ddelta, dtype, pack) &&
              fits_packs(in.B, dtype, 4) && fits_packs(in.C, dtype, 4);
   }
   return result;
