@@ -6,7 +6,6 @@
 //   tf32  a[0]: (group, member)      a[1]: (group + 8, member)
 //         a[2]: (group, member + 4)  a[3]: (group + 8, member + 4)
 //         b[0]: (member, group)      b[1]: (member + 4, group)           (row, column)
-//   tf32, four deep: a[0], a[1] and b[0] of these alone
 //   bf16  a[0]: row group,     columns 2 member, 2 member + 1, the first in the low half
 //         a[1]: row group + 8, the same columns;   a[2], a[3]: as a[0], a[1], 8 columns on
 //         b[0]: rows 2 member, 2 member + 1 of column group;   b[1]: 8 rows on
@@ -65,16 +64,6 @@ struct MmaTf32 {
   }
 };
 
-struct MmaTf32Short {
-  static constexpr int kDepth = 4;
-  static double a(void* const (&requests)[32], int row, int column) {
-    return tf32_value(mma_lane(requests, row % 8 * 4 + column).a, row / 8);
-  }
-  static double b(void* const (&requests)[32], int row, int column) {
-    return tf32_value(mma_lane(requests, column * 4 + row).b, 0);
-  }
-};
-
 struct MmaBf16 {
   static constexpr int kDepth = 16;
   static double a(void* const (&requests)[32], int row, int column) {
@@ -128,47 +117,6 @@ __device__ __forceinline__ void mma_tf32_16x8x8(
 #else
   detail::emulate_mma<detail::MmaTf32>(d, a, b);
 #endif
-}
-
-/// d += a b with a (16, 4), b (4, 8), d (16, 8), as above.
-__device__ __forceinline__ void mma_tf32_16x8x4(float (&d)[4], const float (&a)[2], float b) {
-#ifdef __CUDACC__
-  asm("mma.sync.aligned.m16n8k4.row.col.f32.tf32.tf32.f32 "
-      "{%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(b)));
-#else
-  detail::emulate_mma<detail::MmaTf32Short>(d, a, &b);
-#endif
-}
-
-/// The two above by the length of their operands.
-__device__ __forceinline__ void mma_tf32(float (&d)[4], const float (&a)[4], const float (&b)[2]) {
-  mma_tf32_16x8x8(d, a, b);
-}
-__device__ __forceinline__ void mma_tf32(float (&d)[4], const float (&a)[2], const float (&b)[1]) {
-  mma_tf32_16x8x4(d, a, b[0]);
-}
-
-/// The same products to float accuracy (relative error about 2^-21): each factor is cut into two
-/// parts of tf32, and the product of the two low ones is left out.
-template <int kA, int kB>
-__device__ __forceinline__ void mma_float(
-    float (&d)[4], const float (&a)[kA], const float (&b)[kB]) {
-  float a_high[kA], a_low[kA], b_high[kB], b_low[kB];
-#pragma unroll
-  for (int i = 0; i < kA; ++i) {
-    a_high[i] = to_tf32(a[i]);
-    a_low[i] = a[i] - a_high[i];
-  }
-#pragma unroll
-  for (int i = 0; i < kB; ++i) {
-    b_high[i] = to_tf32(b[i]);
-    b_low[i] = b[i] - b_high[i];
-  }
-  mma_tf32(d, a_low, b_high);
-  mma_tf32(d, a_high, b_low);
-  mma_tf32(d, a_high, b_high);
 }
 
 /// d += a b with a (16, 16), b (16, 8), d (16, 8); a and b hold bfloat16 pairs.

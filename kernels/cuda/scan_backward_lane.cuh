@@ -1,14 +1,5 @@
-// What a warp of the scan's backward does with an octet of channels in a tile of 8 tokens;
-// scan_backward.cuh says how the kernel works. lane = 4 g + q, where q is a channel of the octet's
-// first or second four (half = g / 4), and g % 4 picks four of its 16 states.
-//
-// Sums over channels, which dB and dC need, are matrix products:
-//   dC(state, token) = sum over channels of h(state, channel) dy(channel, token)
-//   dB(state, token) = sum over channels of g(state, channel) (dt u)(channel, token)
-// A warp's fragment holds states in its rows (one for each half) and, in its columns, four tokens
-// for each half; entries that cross the halves mean nothing and are dropped. The octets of a tile
-// add to the same fragments. Sums over states meet in shared memory, after which each lane finishes
-// two tokens of its channel.
+// What a lane of the scan's backward does with its channel in a tile of 8 tokens, and how the warp
+// adds over its 32 channels; scan_backward.cuh says how the kernel works.
 #pragma once
 
 #include <cstdint>
@@ -19,229 +10,193 @@
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
-__device__ __forceinline__ void unpack(const float4& from, float (&to)[kLaneStates]) {
+__device__ __forceinline__ void unpack(const float4& from, float (&to)[kPassStates]) {
   to[0] = from.x;
   to[1] = from.y;
   to[2] = from.z;
   to[3] = from.w;
 }
 
-__device__ __forceinline__ float4 packed(const float (&from)[kLaneStates]) {
+__device__ __forceinline__ float4 packed(const float (&from)[kPassStates]) {
   return make_float4(from[0], from[1], from[2], from[3]);
 }
 
-/// A lane's place in an octet.
-struct LanePlace {
-  int channel;  // of the octet
-  int sub;      // which four states
+/// Four states of B (which 0) or C (1) of token i.
+template <typename Form>
+__device__ __forceinline__ void load_states(int i, int which, int pass, float (&to)[kPassStates]) {
+  const float* states = &backward_shared<Form>().bc[i][which][pass * kPassStates];
+  unpack(*reinterpret_cast<const float4*>(states), to);
+}
 
-  __device__ LanePlace()
-      : channel(lane_index() % 4 + lane_index() / 16 * 4), sub(lane_index() / 4 % 4) {}
-};
+/// d += a b, where b consists of zeros and ones. Exact: to about 2^-22 of a, which is cut into two
+/// parts of tf32; otherwise to the 2^-10 of tf32.
+template <bool kExact>
+__device__ __forceinline__ void mma_add(
+    float (&d)[4], const float (&a)[4], const float (&ones)[2]) {
+  if (!kExact) {
+    return mma_tf32_16x8x8(d, a, ones);
+  }
+  const float high[4] = {to_tf32(a[0]), to_tf32(a[1]), to_tf32(a[2]), to_tf32(a[3])};
+  const float low[4] = {a[0] - high[0], a[1] - high[1], a[2] - high[2], a[3] - high[3]};
+  mma_tf32_16x8x8(d, low, ones);
+  mma_tf32_16x8x8(d, high, ones);
+}
 
-/// Fragments of dB or dC: of a tile's first and last four tokens, for a lane's two pairs of states.
-struct StateSums {
-  float d[2][2][4] = {};
+/// Sums of the four states of a pass over four neighbouring lanes each, by the tensor cores. The
+/// factor of ones puts token i of a fragment into its columns 2 i (states 0 and 1, by rows) and
+/// 2 i + 1 (states 2 and 3), so that lane 4 m + q ends with token q of lanes 4 m to 4 m + 3.
+template <bool kExact>
+struct QuadSums {
+  float d[kTileTokens / 4][4] = {};
 
-  /// Adds the products of token i of the tile: the states of this lane's channels, one in each
-  /// octet, times the channels' values. own: a channel's values at the tokens sub and sub + 4, the
-  /// only ones that this lane contributes to the factor.
-  template <bool kExact, int kWalked>
-  __device__ __forceinline__ void add(
-      const float (&states)[kWalked][kLaneStates], const float (&own)[kWalked][2], int i, int sub) {
-    float column[kWalked];
-#pragma unroll
-    for (int o = 0; o < kWalked; ++o) column[o] = sub == i % 4 ? own[o][i / 4] : 0.0F;
-#pragma unroll
-    for (int p = 0; p < 2; ++p) {
-      float rows[2 * kWalked];
-#pragma unroll
-      for (int o = 0; o < kWalked; ++o) {
-        rows[2 * o] = states[o][2 * p];
-        rows[2 * o + 1] = states[o][2 * p + 1];
-      }
-      if (kExact) {
-        mma_float(d[p][i / 4], rows, column);
-      } else {
-        mma_tf32(d[p][i / 4], rows, column);
-      }
-    }
+  /// Adds token i of the tile.
+  __device__ __forceinline__ void add(const float (&x)[kPassStates], int i) {
+    const int column = lane_index() / 4;
+    const float ones[2] = {
+        column == i % 4 * 2 ? 1.0F : 0.0F, column == i % 4 * 2 + 1 ? 1.0F : 0.0F};
+    mma_add<kExact>(d[i / 4], x, ones);
   }
 
-  /// Leaves the fragments of this warp, slot `which` (0: dB, 1: dC).
-  __device__ __forceinline__ void leave(float4* fragments, int which) const {
-    const int half = lane_index() / 16;
-    if (lane_index() % 4 / 2 != half) {
-      return;
-    }
-    const int place = half * 8 + lane_index() / 4 % 4 * 2 + lane_index() % 2;
+  /// Leaves the sums for sum_quads.
+  __device__ __forceinline__ void leave(float4 (&lots)[kTileTokens / 4][kLotsRow]) const {
 #pragma unroll
-    for (int p = 0; p < 2; ++p) {
-#pragma unroll
-      for (int quad = 0; quad < 2; ++quad) {
-        fragments[((which * 2 + p) * 2 + quad) * 16 + place] = packed(d[p][quad]);
-      }
+    for (int half = 0; half < kTileTokens / 4; ++half) {
+      lots[half][lane_index()] = make_float4(d[half][0], d[half][2], d[half][1], d[half][3]);
     }
   }
 };
 
-/// What entry `index` (of kTilePartials) of a tile's partial sums means: four values, first token
-/// then state fastest: (state, token), (state, token + 1), (state + 1, token), (state + 1, token +
-/// 1).
+/// Sums over the warp of the quads' sums, dB's then dC's: lane 16 c + 2 t + s has states 2 s and
+/// 2 s + 1 of token t.
+__device__ __forceinline__ float2 sum_quads(const float4 (&lots)[2][kTileTokens / 4][kLotsRow]) {
+  const int token = lane_index() / 2 % kTileTokens;
+  const auto* lot =
+      reinterpret_cast<const float2*>(&lots[lane_index() / 16][token / 4][token % 4]) +
+      lane_index() % 2;
+  float2 sum = lot[0];
+#pragma unroll
+  for (int m = 1; m < kWarpSize / 4; ++m) {
+    sum.x += lot[8 * m].x;
+    sum.y += lot[8 * m].y;
+  }
+  return sum;
+}
+
+/// What entry `index` (of kTilePartials) of a tile's partial sums means: four states of a token.
 struct PartialEntry {
   bool is_C;
-  int state;
   int token;
+  int state;  // the first
 
   __device__ explicit PartialEntry(int index)
-      : is_C(index >= kTilePartials / 2),
-        state(index % 8 / 2 * 4 + index / 16 % 2 * 2),
-        token(index / 8 % 2 * 4 + index % 2 * 2) {}
+      : is_C(index / kTileTokens % 2 != 0),
+        token(index % kTileTokens),
+        state(index / (2 * kTileTokens) * kPassStates) {}
 };
 
-/// Writes a tile's partial sums from the fragments that the warp's lanes left.
-__device__ __forceinline__ void write_partial_sums(const float4* fragments, float4* to) {
-#pragma unroll
-  for (int begin = 0; begin < kTilePartials; begin += kWarpSize) {
-    const int i = begin + lane_index();
-    const float4 first = fragments[i / 8 * 16 + i % 8];
-    const float4 second = fragments[i / 8 * 16 + 8 + i % 8];
-    to[i] =
-        make_float4(first.x + second.x, first.y + second.y, first.z + second.z, first.w + second.w);
-  }
-}
-
-/// The walk there: the warp's states of all its octets.
+/// The walk there: all states of a lane's channel.
 template <typename Form>
 struct WalkThere {
-  float A[Form::kOctets][kLaneStates];
-  float h[Form::kOctets][kLaneStates];
+  float A[kPasses][kPassStates];
+  float h[kPasses][kPassStates];
 
   /// Takes the states through the staged tile.
-  __device__ __forceinline__ void walk(const LanePlace& place) {
-    const auto& shared = backward_shared<Form>();
+  __device__ __forceinline__ void walk(const LaneTile& items) {
 #pragma unroll
     for (int i = 0; i < kTileTokens; ++i) {
-      float b[kLaneStates];
-      unpack(*reinterpret_cast<const float4*>(&shared.bc[i][0][4 * place.sub]), b);
 #pragma unroll
-      for (int o = 0; o < Form::kOctets; ++o) {
-        const int slot = shared.slot(o * kOctetChannels + place.channel);
-        const float2 item = shared.there[i][slot];
+      for (int pass = 0; pass < kPasses; ++pass) {
+        float B[kPassStates];
+        load_states<Form>(i, 0, pass, B);
 #pragma unroll
-        for (int n = 0; n < kLaneStates; ++n) {
-          h[o][n] = fmaf(fast_exp2(item.x * A[o][n]), h[o][n], item.y * b[n]);
+        for (int n = 0; n < kPassStates; ++n) {
+          const float decay = fast_exp2(items.dt[i] * A[pass][n]);
+          h[pass][n] = fmaf(decay, h[pass][n], items.input[i] * B[n]);
         }
       }
     }
   }
 };
 
-/// The walk there and back of kWalked octets through the staged tile.
+/// The walk back that only carries the gradients of the states.
 template <typename Form>
-struct WalkBack {
-  static constexpr int kWalked = Form::kWalked;
-  static constexpr bool kExact = sizeof(typename Form::Storage) == sizeof(float);
+struct WalkAdjoint {
+  float A[kPasses][kPassStates];
+  float carried[kPasses][kPassStates] = {};
 
-  float A[kWalked][kLaneStates];
-  float dA[kWalked][kLaneStates];
-  float h[kWalked][kLaneStates];
-  float carried[kWalked][kLaneStates];
-  float decay[kTileTokens][kWalked][kLaneStates];
-  float decayed[kTileTokens][kWalked][kLaneStates];
-
-  /// Fills decay and decayed. slot: of this lane's channel in each octet.
-  __device__ __forceinline__ void walk_there(
-      const LanePlace& place, const int (&slot)[kWalked], StateSums& dC) {
-    const auto& shared = backward_shared<Form>();
-    float dy[kWalked][2];
-#pragma unroll
-    for (int o = 0; o < kWalked; ++o) {
-      dy[o][0] = shared.back[place.sub][slot[o]].y;
-      dy[o][1] = shared.back[place.sub + 4][slot[o]].y;
-    }
-#pragma unroll
-    for (int i = 0; i < kTileTokens; ++i) {
-      float b[kLaneStates];
-      unpack(*reinterpret_cast<const float4*>(&shared.bc[i][0][4 * place.sub]), b);
-#pragma unroll
-      for (int o = 0; o < kWalked; ++o) {
-        const float2 item = shared.there[i][slot[o]];
-#pragma unroll
-        for (int n = 0; n < kLaneStates; ++n) {
-          decay[i][o][n] = fast_exp2(item.x * A[o][n]);
-          decayed[i][o][n] = decay[i][o][n] * h[o][n];
-          h[o][n] = fmaf(item.y, b[n], decayed[i][o][n]);
-        }
-      }
-      dC.template add<kExact>(h, dy, i, place.sub);
-    }
-  }
-
-  /// Back again; leaves the sums over the lane's states of g B and A g exp(dt A) h.
-  __device__ __forceinline__ void walk_back(
-      const LanePlace& place, const int (&slot)[kWalked], StateSums& dB) {
-    auto& shared = backward_shared<Form>();
-    float input[kWalked][2];
-#pragma unroll
-    for (int o = 0; o < kWalked; ++o) {
-      input[o][0] = shared.there[place.sub][slot[o]].y;
-      input[o][1] = shared.there[place.sub + 4][slot[o]].y;
-    }
-    float gB[kWalked][4];
-    float gA[kWalked][4];
+  __device__ __forceinline__ void walk(const LaneTile& items) {
 #pragma unroll
     for (int i = kTileTokens - 1; i >= 0; --i) {
-      float b[kLaneStates], c[kLaneStates], g[kWalked][kLaneStates];
-      unpack(*reinterpret_cast<const float4*>(&shared.bc[i][0][4 * place.sub]), b);
-      unpack(*reinterpret_cast<const float4*>(&shared.bc[i][1][4 * place.sub]), c);
 #pragma unroll
-      for (int o = 0; o < kWalked; ++o) {
-        const float2 item = shared.back[i][slot[o]];
-        float sum_gB = 0.0F;
-        float sum_gA = 0.0F;
+      for (int pass = 0; pass < kPasses; ++pass) {
+        float C[kPassStates];
+        load_states<Form>(i, 1, pass, C);
 #pragma unroll
-        for (int n = 0; n < kLaneStates; ++n) {
-          g[o][n] = fmaf(c[n], item.y, carried[o][n]);
-          carried[o][n] = decay[i][o][n] * g[o][n];
-          sum_gB = fmaf(g[o][n], b[n], sum_gB);
-          const float w = g[o][n] * decayed[i][o][n];
-          sum_gA = fmaf(w, A[o][n], sum_gA);
-          dA[o][n] = fmaf(w, item.x, dA[o][n]);
+        for (int n = 0; n < kPassStates; ++n) {
+          const float g = fmaf(C[n], items.dy[i], carried[pass][n]);
+          carried[pass][n] = fast_exp2(items.dt[i] * A[pass][n]) * g;
         }
-        gB[o][i % 4] = sum_gB;
-        gA[o][i % 4] = sum_gA;
-      }
-      dB.template add<kExact>(g, input, i, place.sub);
-      if (i % 4 != 0) {
-        continue;
-      }
-#pragma unroll
-      for (int o = 0; o < kWalked; ++o) {
-        float* sums = &shared.sums[o][place.sub * kSumGroup + place.channel * kSumRow + i];
-        *reinterpret_cast<float4*>(sums) = packed(gB[o]);
-        *reinterpret_cast<float4*>(sums + kTileTokens) = packed(gA[o]);
       }
     }
   }
 };
 
-/// Sums over all states of the tokens 2 sub and 2 sub + 1 of this lane's channel in octet `o` of
-/// those walked at once: g B and A g exp(dt A) h of each token.
+/// Sums over the states of a lane's channel for each token of a tile.
+struct StateSums {
+  float gB[kTileTokens] = {};  // of g B
+  float gA[kTileTokens] = {};  // of A g exp(dt A) h
+};
+
+/// The walk there and back of four states of a lane's channel through the staged tile.
 template <typename Form>
-__device__ __forceinline__ void add_lanes(const LanePlace& place, int o, float2 (&sums)[2]) {
-  const float* row = &backward_shared<Form>().sums[o][place.channel * kSumRow + 2 * place.sub];
-  sums[0] = sums[1] = make_float2(0.0F, 0.0F);
+struct WalkBack {
+  float A[kPassStates];
+  float dA[kPassStates];
+  float h[kPassStates];
+  float carried[kPassStates];
+  float decay[kTileTokens][kPassStates];
+  float decayed[kTileTokens][kPassStates];
+
+  /// Fills decay and decayed, and adds h dy.
+  __device__ __forceinline__ void walk_there(
+      int pass, const LaneTile& items, QuadSums<Form::kIsExact>& dC) {
 #pragma unroll
-  for (int i = 0; i < kGroupStates / kLaneStates; ++i) {
-    const float2 gB = *reinterpret_cast<const float2*>(row + i * kSumGroup);
-    const float2 gA = *reinterpret_cast<const float2*>(row + i * kSumGroup + kTileTokens);
-    sums[0].x += gB.x;
-    sums[1].x += gB.y;
-    sums[0].y += gA.x;
-    sums[1].y += gA.y;
+    for (int i = 0; i < kTileTokens; ++i) {
+      float B[kPassStates], h_dy[kPassStates];
+      load_states<Form>(i, 0, pass, B);
+#pragma unroll
+      for (int n = 0; n < kPassStates; ++n) {
+        decay[i][n] = fast_exp2(items.dt[i] * A[n]);
+        decayed[i][n] = decay[i][n] * h[n];
+        h[n] = fmaf(items.input[i], B[n], decayed[i][n]);
+        h_dy[n] = h[n] * items.dy[i];
+      }
+      dC.add(h_dy, i);
+    }
   }
-}
+
+  /// Back again; adds g dt u.
+  __device__ __forceinline__ void walk_back(
+      int pass, const LaneTile& items, StateSums& sums, QuadSums<Form::kIsExact>& dB) {
+#pragma unroll
+    for (int i = kTileTokens - 1; i >= 0; --i) {
+      float B[kPassStates], C[kPassStates], g_input[kPassStates];
+      load_states<Form>(i, 0, pass, B);
+      load_states<Form>(i, 1, pass, C);
+#pragma unroll
+      for (int n = 0; n < kPassStates; ++n) {
+        const float g = fmaf(C[n], items.dy[i], carried[n]);
+        carried[n] = decay[i][n] * g;
+        sums.gB[i] = fmaf(g, B[n], sums.gB[i]);
+        const float w = g * decayed[i][n];
+        sums.gA[i] = fmaf(w, A[n], sums.gA[i]);
+        dA[n] = fmaf(w, items.dt[i], dA[n]);
+        g_input[n] = g * items.input[i];
+      }
+      dB.add(g_input, i);
+    }
+  }
+};
 
 }  // namespace
 }  // namespace vim::kernels::VIM_CUDA_NAMESPACE

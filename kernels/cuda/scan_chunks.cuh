@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "kernels/cuda/plan.h"
 #include "kernels/cuda/scan_warp.cuh"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
@@ -81,6 +82,18 @@ __global__ void __launch_bounds__(kCarryThreads)
       }
     }
   }
+}
+
+/// Launches scan_carry_kernel, in the order of the walk or, `backwards`, in the opposite one.
+inline void launch_carry(
+    ScanParams params, const ScanSplit& split, bool backwards, cudaStream_t stream) {
+  for (ScanDirection& direction : params.direction) direction.reversed ^= backwards;
+  const int64_t entries = params.num_directions * params.batch * params.d_inner * params.d_state;
+  LaunchShape shape;
+  shape.block = dim3(kCarryThreads);
+  shape.grid = dim3(static_cast<unsigned>(divide_up(entries, kCarryThreads)));
+  shape.stream = stream;
+  VIM_LAUNCH(scan_carry_kernel, shape, params, split);
 }
 
 }  // namespace

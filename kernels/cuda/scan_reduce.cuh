@@ -53,17 +53,18 @@ __global__ void __launch_bounds__(kBcReduceThreads)
   const PartialEntry entry(entry_index);
   const ScanDirectionGrads& grads = params.grads[direction];
   const MutableTokenView& view = entry.is_C ? grads.dC : grads.dB;
-  const int64_t segment = token_tile / kSegmentTiles;
+  const int64_t segment = token_tile / plan.segment_tiles;
   const int64_t begin = segment * plan.split.chunk;
   const int64_t end = min(begin + plan.split.chunk, forward.seqlen);
-  for (int i = 0; i < 4; ++i) {
-    const int64_t step = token_tile % kSegmentTiles * kTileTokens + entry.token + i % 2;
-    const int64_t state = state_group * kGroupStates + entry.state + i / 2;
-    if (step < end - begin && state < forward.d_state) {
-      const int64_t token = forward.direction[direction].reversed ? end - 1 - step : begin + step;
-      scan_sample<T>(view, batch)[token * view.token_stride + group * forward.d_state + state] =
-          from_float<T>(sum[i]);
-    }
+  const int64_t step = token_tile % plan.segment_tiles * kTileTokens + entry.token;
+  if (step >= end - begin) {
+    return;
+  }
+  const int64_t token = forward.direction[direction].reversed ? end - 1 - step : begin + step;
+  const int64_t first_state = state_group * kGroupStates + entry.state;
+  T* to = scan_sample<T>(view, batch) + token * view.token_stride + group * forward.d_state;
+  for (int64_t state = first_state; state < min(first_state + 4, forward.d_state); ++state) {
+    to[state] = from_float<T>(sum[state - first_state]);
   }
 }
 

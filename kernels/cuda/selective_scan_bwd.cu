@@ -7,6 +7,7 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/plan.h"
 #include "kernels/cuda/scan_backward.cuh"
+#include "kernels/cuda/scan_chunks.cuh"
 #include "kernels/cuda/scan_gate.cuh"
 #include "kernels/cuda/scan_launch.h"
 #include "kernels/cuda/scan_reduce.cuh"
@@ -15,8 +16,9 @@
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
-constexpr int64_t kSegmentTokens = kSegmentTiles * kTileTokens;
-constexpr int64_t kFewWarps = 1200;  // below this, warps of several octets leave schedulers idle
+constexpr int64_t kLongestSegment = 256;  // whose tiles' first states a warp keeps
+constexpr int64_t kShortestSegment = 64;
+constexpr int64_t kFewWarps = 1000;  // below this, shorter segments keep more schedulers busy
 
 /// Hands out pieces of the workspace; without one it only counts.
 class Carver {
@@ -42,7 +44,6 @@ struct BackwardWorkspace {
   void* y = nullptr;        // sum over the directions
   void* y_first = nullptr;  // of the first direction alone
   void* forward_workspace = nullptr;
-  float* segment_states = nullptr;
   size_t bytes = 0;
 };
 
@@ -75,33 +76,23 @@ bool is_plain(const ScanBackwardParams& params) {
   const DType dtype = forward.dtype;
   const int pack = static_cast<int>(16 / storage_bytes(dtype));
   bool result = forward.z.data != nullptr && forward.delta_softplus &&
-                forward.d_state == kGroupStates &&
-                forward.d_inner / forward.groups % kOctetChannels == 0 &&
+                forward.d_state == kGroupStates && forward.d_inner / forward.groups % pack == 0 &&
                 fits_packs(params.dout, dtype, pack) && fits_packs(forward.z, dtype, pack);
   for (int i = 0; i < forward.num_directions; ++i) {
     const ScanDirection& in = forward.direction[i];
-    const ScanDirectionGrads& grads = params.grads[i];
     result = result && fits_packs(in.u, dtype, pack) && fits_packs(in.delta, dtype, pack) &&
-             fits_packs(grads.du, dtype, pack) && fits_packs(grads.ddelta, dtype, pack) &&
              fits_packs(in.B, dtype, 4) && fits_packs(in.C, dtype, 4);
   }
   return result;
 }
 
-int64_t num_tiles(const ScanParams& params, int tile_width) {
-  return params.num_directions * params.batch * params.groups *
-         scan_tiles_per_group(params, tile_width);
-}
-
 /// Calls f with the ScanBackwardForm that fits.
 template <typename T, typename F>
 void visit_form(const ScanBackwardParams& params, F f) {
-  if (!is_plain(params)) {
-    f(ScanBackwardForm<T, 1, false>{});
-  } else if (num_tiles(params.forward, ScanBackwardForm<T, 4, true>::kChannels) < kFewWarps) {
-    f(ScanBackwardForm<T, 1, true>{});
+  if (is_plain(params)) {
+    f(ScanBackwardForm<T, true>{});
   } else {
-    f(ScanBackwardForm<T, 4, true>{});
+    f(ScanBackwardForm<T, false>{});
   }
 }
 
@@ -118,44 +109,53 @@ int64_t num_multiprocessors() {
   return count;
 }
 
-template <typename Form>
-void plan_walks(const ScanBackwardParams& params, Carver& carver, ScanBackwardPlan& plan) {
-  const ScanParams& forward = params.forward;
-  const int64_t rows = forward.num_directions * forward.batch;
-  plan.channel_tiles = forward.groups * scan_tiles_per_group(forward, Form::kChannels);
-  plan.num_warps =
-      std::min(rows * plan.channel_tiles, num_multiprocessors() * Form::kResidentWarps);
-  plan.entering =
-      carver.take<float4>(plan.num_warps * plan.segment_tiles * Form::kOctets * kWarpSize);
+int64_t segment_tokens(const ScanParams& params) {
+  const int64_t tiles = params.num_directions * params.batch * params.groups *
+                        scan_tiles_per_group(params, kTileChannels);
+  int64_t tokens = kLongestSegment;
+  while (tokens > kShortestSegment && tiles * divide_up(params.seqlen, tokens) < kFewWarps) {
+    tokens /= 2;
+  }
+  return tokens;
+}
+
+// Segments, and what the walks need of them.
+void plan_walks(const ScanParams& params, Carver& carver, ScanBackwardPlan& plan) {
+  const int64_t tokens = segment_tokens(params);
+  const int64_t segments = divide_up(params.seqlen, tokens);
+  plan.split.chunk = plan.adjoint.chunk = tokens;
+  plan.split.num_chunks = plan.adjoint.num_chunks = segments;
+  plan.segment_tiles = divide_up(std::min(params.seqlen, tokens), kTileTokens);
+  plan.token_tiles = (segments - 1) * plan.segment_tiles +
+                     divide_up(params.seqlen - (segments - 1) * tokens, kTileTokens);
+  plan.state_groups = divide_up(params.d_state, kGroupStates);
+  plan.channel_tiles = params.groups * scan_tiles_per_group(params, kTileChannels);
+  const int64_t samples = params.num_directions * params.batch;
+  const int64_t rows = samples * segments;
+  plan.num_warps = std::min(rows * plan.channel_tiles, num_multiprocessors() * kResidentWarps);
+  plan.entering = carver.take<float4>(plan.num_warps * plan.segment_tiles * kPasses * kWarpSize);
   plan.bc_partial = carver.take<float4>(
-      rows * plan.channel_tiles * plan.state_groups * plan.token_tiles * kTilePartials);
+      samples * plan.channel_tiles * plan.state_groups * plan.token_tiles * kTilePartials);
+  plan.dA_partial = carver.take<float>(rows * params.d_inner * params.d_state);
+  plan.dD_partial = carver.take<float>(rows * params.d_inner);
+  plan.dbias_partial = carver.take<float>(rows * params.d_inner);
+  if (plan.state_groups > 1) {
+    plan.state_sums = carver.take<float2>(samples * params.seqlen * params.d_inner);
+  }
+  if (segments > 1) {
+    plan.split.states = carver.take<float>(scan_split_floats(params, tokens));
+    plan.adjoint.states = carver.take<float>(rows * params.d_inner * params.d_state);
+    if (plan.split.states != nullptr) {
+      plan.adjoint.sum_dt = plan.split.states + rows * params.d_inner * params.d_state;
+    }
+  }
 }
 
 BackwardWorkspace plan_workspace(const ScanBackwardParams& params) {
   const ScanParams& forward = params.forward;
   BackwardWorkspace result;
-  ScanBackwardPlan& plan = result.plan;
-  const int64_t rows = forward.num_directions * forward.batch;
-  plan.split.chunk = kSegmentTokens;
-  plan.split.num_chunks = divide_up(forward.seqlen, kSegmentTokens);
-  plan.state_groups = divide_up(forward.d_state, kGroupStates);
-  plan.segment_tiles = divide_up(std::min(forward.seqlen, kSegmentTokens), kTileTokens);
-  const int64_t last = forward.seqlen - (plan.split.num_chunks - 1) * kSegmentTokens;
-  plan.token_tiles = (plan.split.num_chunks - 1) * kSegmentTiles + divide_up(last, kTileTokens);
-
   Carver carver(params.workspace);
-  visit_dtype(forward.dtype, [&](auto storage) {
-    visit_form<decltype(storage)>(
-        params, [&](auto form) { plan_walks<decltype(form)>(params, carver, plan); });
-  });
-  plan.dA_partial = carver.take<float>(rows * forward.d_inner * forward.d_state);
-  plan.dD_partial = carver.take<float>(rows * forward.d_inner);
-  plan.dbias_partial = carver.take<float>(rows * forward.d_inner);
-  if (plan.state_groups > 1) {
-    plan.state_sums = carver.take<float2>(rows * forward.seqlen * forward.d_inner);
-  }
-  result.segment_states = carver.take<float>(scan_split_floats(forward, kSegmentTokens));
-  plan.split.states = plan.split.num_chunks > 1 ? result.segment_states : nullptr;
+  plan_walks(forward, carver, result.plan);
   const int64_t sum_bytes =
       storage_bytes(forward.dtype) * forward.batch * forward.seqlen * forward.d_inner;
   if (needs_y(params)) result.y = carver.take<char>(sum_bytes);
@@ -240,26 +240,40 @@ void run_gate(const ScanBackwardParams& params, const BackwardWorkspace& workspa
   });
 }
 
+// The states and their gradients that enter the segments.
+template <typename T>
+void launch_segment_states(
+    const ScanBackwardParams& params, const ScanBackwardPlan& plan, const LaunchShape& walks) {
+  const ScanParams& forward = params.forward;
+  scan_chunk_states(forward, plan.split.chunk, plan.split.states, walks.stream);
+  visit_form<T>(params, [&](auto form) {
+    VIM_LAUNCH((scan_adjoint_kernel<decltype(form)>), walks, params, plan);
+  });
+  launch_carry(forward, plan.adjoint, /*backwards=*/true, walks.stream);
+}
+
 template <typename T>
 void launch_walks(
     const ScanBackwardParams& params, const ScanBackwardPlan& plan, cudaStream_t stream) {
   const ScanParams& forward = params.forward;
-  LaunchShape shape;
-  shape.stream = stream;
-  shape.block = dim3(kWarpSize);
-  shape.grid = dim3(static_cast<unsigned>(plan.num_warps));
+  LaunchShape walks;
+  walks.stream = stream;
+  walks.block = dim3(kWarpSize);
+  walks.grid = dim3(static_cast<unsigned>(plan.num_warps));
+  visit_form<T>(
+      params, [&](auto form) { walks.shared_bytes = sizeof(ScanBackwardShared<decltype(form)>); });
+  if (plan.split.num_chunks > 1) launch_segment_states<T>(params, plan, walks);
   visit_form<T>(params, [&](auto form) {
-    using Form = decltype(form);
-    shape.shared_bytes = sizeof(ScanBackwardShared<Form>);
-    VIM_LAUNCH((scan_backward_kernel<Form>), shape, params, plan);
+    VIM_LAUNCH((scan_backward_kernel<decltype(form)>), walks, params, plan);
   });
 
-  shape.block = dim3(kBcReduceThreads);
-  shape.shared_bytes = 0;
-  shape.grid = dim3(static_cast<unsigned>(
+  LaunchShape sums;
+  sums.stream = stream;
+  sums.block = dim3(kBcReduceThreads);
+  sums.grid = dim3(static_cast<unsigned>(
       forward.num_directions * forward.batch * forward.groups * plan.state_groups *
       divide_up(plan.token_tiles, 4)));
-  VIM_LAUNCH((scan_reduce_bc_kernel<T>), shape, params, plan);
+  VIM_LAUNCH((scan_reduce_bc_kernel<T>), sums, params, plan);
 }
 
 void launch_batch_sums(
@@ -268,9 +282,10 @@ void launch_batch_sums(
   const int64_t channels = forward.d_inner;
   const int64_t states = channels * forward.d_state;
   BatchSums sums = {};
-  sums.batch = forward.batch;
+  const int64_t rows = forward.batch * plan.split.num_chunks;
+  sums.batch = rows;
   for (int i = 0; i < forward.num_directions; ++i) {
-    const int64_t row = i * forward.batch;
+    const int64_t row = i * rows;
     const ScanDirectionGrads& grads = params.grads[i];
     sums.sum[3 * i] = {plan.dA_partial + row * states, grads.dA, states};
     sums.sum[3 * i + 1] = {plan.dD_partial + row * channels, grads.dD, channels};
@@ -299,7 +314,6 @@ void selective_scan_backward(const ScanBackwardParams& params, void* stream) {
   check_scan(params.forward);
   const BackwardWorkspace workspace = plan_workspace(params);
   run_gate(params, workspace, stream);
-  scan_chunk_states(params.forward, kSegmentTokens, workspace.segment_states, stream);
   visit_dtype(params.forward.dtype, [&](auto storage) {
     launch_walks<decltype(storage)>(params, workspace.plan, static_cast<cudaStream_t>(stream));
   });

@@ -156,12 +156,7 @@ void scan_chunk_states(const ScanParams& params, int64_t chunk, float* floats, v
       VIM_LAUNCH((scan_chunk_kernel<Form>), shape, params, split);
     });
   });
-  const int64_t entries = params.num_directions * params.batch * params.d_inner * params.d_state;
-  LaunchShape shape;
-  shape.block = dim3(kCarryThreads);
-  shape.grid = dim3(static_cast<unsigned>(divide_up(entries, kCarryThreads)));
-  shape.stream = static_cast<cudaStream_t>(stream);
-  VIM_LAUNCH(scan_carry_kernel, shape, params, split);
+  launch_carry(params, split, /*backwards=*/false, static_cast<cudaStream_t>(stream));
 }
 
 size_t selective_scan_forward_workspace_size(const ScanParams& params) {
