@@ -5,10 +5,11 @@ check_cuda_resources.py TABLE ARCHITECTURE FOLDER
 
 FOLDER is searched for the *.ptxas logs of a build (scripts/keep_ptxas_log.sh). A line of TABLE is a
 pattern of kernel names, as in a shell, then the most registers and optionally the most bytes of
-spills (stores and loads together) and of stack, 0 if left out. The first pattern that matches
-counts; every kernel must match one and every pattern a kernel. Names are without namespaces and
-spaces: add_norm_forward_kernel<float,BFloat16,4>. Static shared memory must be 0: kernels take
-theirs from block_shared. --print lists what was found, as table lines.
+spills (stores and loads together) and of stack, 0 if left out. A line that begins with an
+architecture, as in "sm_80 NAME 64", is for that one alone. The first pattern that matches counts;
+every kernel must match one and every pattern a kernel. Names are without namespaces and spaces:
+add_norm_forward_kernel<float,BFloat16,4>. Static shared memory must be 0: kernels take theirs from
+block_shared. --print lists what was found, as table lines.
 """
 import argparse
 import fnmatch
@@ -56,19 +57,22 @@ def shorten(name):
     return name.replace(" ", "")
 
 
-def read_table(path):
-    """The rows: (pattern, most registers, most spill bytes, most stack bytes)."""
+def read_table(path, architecture):
+    """The architecture's rows: (is for all, pattern, most registers, spill bytes, stack bytes)."""
     rows = []
     for line in path.read_text().splitlines():
         fields = line.partition("#")[0].split()
+        is_for_all = not fields or not fields[0].startswith("sm_")
+        if not is_for_all and fields.pop(0) != architecture:
+            continue
         if fields:
             limits = [int(field) for field in fields[1:]] + [0, 0]
-            rows.append((fields[0], *limits[:3]))
+            rows.append((is_for_all, fields[0], *limits[:3]))
     return rows
 
 
 def check_kernel(name, found, row):
-    limits = (*row[1:], 0)
+    limits = (*row[2:], 0)
     for what, value, limit in zip(("registers", "bytes of spills", "bytes of stack",
                                    "bytes of static shared memory"), found, limits):
         if value > limit:
@@ -78,15 +82,17 @@ def check_kernel(name, found, row):
 def check(kernels, rows):
     used = set()
     for name, *found in kernels:
-        row = next((r for r in rows if fnmatch.fnmatchcase(name, r[0])), None)
-        if row is None:
+        matching = [row for row in rows if fnmatch.fnmatchcase(name, row[1])]
+        if not matching:
             yield f"{name}: no line of the table matches; it has {found[0]} registers"
             continue
-        used.add(row)
-        yield from check_kernel(name, found, row)
+        used.add(matching[0])
+        # What an architecture's own line takes over still needs the line for the others.
+        used.update([row for row in matching if row[0]][:1])
+        yield from check_kernel(name, found, matching[0])
     for row in rows:
         if row not in used:
-            yield f"{row[0]}: no kernel matches this line of the table"
+            yield f"{row[1]}: no kernel matches this line of the table"
 
 
 def main():
@@ -105,8 +111,9 @@ def main():
         for name, *row in sorted(kernels):
             print(name, *row)
         return
-    messages = list(check(kernels, read_table(args.table)))
-    print("\n".join(messages + [f"{len(kernels)} kernels, {len(messages)} findings"]))
+    messages = list(check(kernels, read_table(args.table, args.architecture)))
+    summary = f"{args.architecture}: {len(kernels)} kernels, {len(messages)} findings"
+    print("\n".join(messages + [summary]))
     sys.exit(1 if messages else 0)
 
 
