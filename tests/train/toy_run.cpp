@@ -17,6 +17,19 @@ data::Image ToyImages::read(int64_t index) const {
   return image;
 }
 
+ToyBatch::ToyBatch(int64_t first, int64_t size) {
+  const ToyImages images(first + size);
+  for (int64_t index = first; index < first + size; ++index) {
+    const data::Image image = images.read(index);
+    pixels.insert(pixels.end(), image.pixels.begin(), image.pixels.end());
+    batch.labels.push_back(images.label(index));
+    batch.indices.push_back(index);
+  }
+  batch.images = pixels.data();
+  batch.size = size;
+  batch.first_position = first;
+}
+
 models::VisionMambaOptions toy_model_options() {
   models::VisionMambaOptions options;
   options.img_size = {kToySize, kToySize};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "src/data/dataset.h"
+#include "src/data/loader.h"
 #include "src/models/vision_mamba.h"
 #include "src/train/trainer.h"
 
@@ -29,6 +30,14 @@ class ToyImages : public data::Dataset {
  private:
   int64_t size_;
   std::vector<std::string> names_ = {"red", "green", "blue"};
+};
+
+/// The images first, first + 1, ... of a toy set, as a loader would give them.
+struct ToyBatch {
+  std::vector<uint8_t> pixels;
+  data::LoadedBatch batch;
+
+  ToyBatch(int64_t first, int64_t size);
 };
 
 /// Two layers of eight channels with every random choice of training switched on.

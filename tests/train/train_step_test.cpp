@@ -14,25 +14,7 @@ namespace vim::train {
 namespace {
 
 using optim::StoreBuffer;
-
-// The images first, first + 1, ... of a toy set, as a loader would give them.
-struct ToyBatch {
-  std::vector<uint8_t> pixels;
-  data::LoadedBatch batch;
-
-  ToyBatch(int64_t first, int64_t size) {
-    const test::ToyImages images(64);
-    for (int64_t index = first; index < first + size; ++index) {
-      const data::Image image = images.read(index);
-      pixels.insert(pixels.end(), image.pixels.begin(), image.pixels.end());
-      batch.labels.push_back(images.label(index));
-      batch.indices.push_back(index);
-    }
-    batch.images = pixels.data();
-    batch.size = size;
-    batch.first_position = first;
-  }
-};
+using test::ToyBatch;
 
 // One step over images 8..15, cut into micro-batches of the given size.
 StepResult take_step(TrainStep& step, int64_t micro_batch, double lr = 1e-3) {
