@@ -1,4 +1,5 @@
 // Capturing and replaying. The mode is thread-local: loader threads may page-lock memory meanwhile.
+#include <ATen/core/CachingHostAllocator.h>
 #include <ATen/cuda/CUDAContext.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -27,24 +28,47 @@ struct StepGraph::Impl {
     pool = at::cuda::graph_pool_handle();
     graph->capture_begin(pool, cudaStreamCaptureModeThreadLocal);
     work();
+    TORCH_CHECK(
+        capture_status() == cudaStreamCaptureStatusActive,
+        "something in the work cannot be captured");
     graph->capture_end();
   }
 
   // Leaves capture mode after an error within it.
   void abandon() {
-    cudaGraph_t broken = nullptr;
-    const auto stream = at::cuda::getCurrentCUDAStream();
-    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    if (cudaStreamIsCapturing(stream.stream(), &status) == cudaSuccess &&
-        status != cudaStreamCaptureStatusNone) {
-      cudaStreamEndCapture(stream.stream(), &broken);
-      c10::cuda::CUDACachingAllocator::endAllocateToPool(stream.device_index(), pool);
+    const bool is_capturing = capture_status() != cudaStreamCaptureStatusNone;
+    if (is_capturing) {
+      end_capture();
     }
+    cudaGetLastError();  // the failed capture's, not to be found by the next launch
+    if (is_capturing) {
+      graph.reset();
+    } else {
+      // It failed to begin or to end. The allocators may still ask it what belongs to it.
+      graph.release();  // NOLINT
+    }
+  }
+
+ private:
+  static cudaStreamCaptureStatus capture_status() {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    cudaStreamIsCapturing(at::cuda::getCurrentCUDAStream().stream(), &status);
+    return status;
+  }
+
+  // CUDAGraph gives its two pools, of device and of page-locked memory, back only after a capture
+  // that ended well.
+  void end_capture() const {
+    const auto stream = at::cuda::getCurrentCUDAStream();
+    cudaGraph_t broken = nullptr;
+    cudaStreamEndCapture(stream.stream(), &broken);
     if (broken != nullptr) {
       cudaGraphDestroy(broken);
     }
-    cudaGetLastError();  // the failed capture's, not to be found by the next launch
-    graph.release();     // NOLINT: its destructor would throw on a capture that never ended
+    c10::cuda::CUDACachingAllocator::endAllocateToPool(stream.device_index(), pool);
+    c10::cuda::CUDACachingAllocator::releasePool(stream.device_index(), pool);
+    at::getHostAllocator(at::kCUDA)->end_allocate_to_pool(pool);
+    at::getHostAllocator(at::kCUDA)->release_pool(pool);
   }
 };
 

@@ -9,11 +9,12 @@ void update_ema(ParameterStore& store, double decay, const at::Tensor& found_inf
   const at::NoGradGuard no_grad;
   const at::Tensor& average = store.flat(StoreBuffer::kEma);
   const at::Tensor& value = store.flat(StoreBuffer::kValue);
-  if (found_inf.defined()) {
-    average.lerp_(value, (1 - found_inf) * (1 - decay));
-  } else {
+  if (!found_inf.defined()) {
     average.lerp_(value, 1 - decay);
+    return;
   }
+  // A weight of 0 would not do: 0 times a value that is not finite is NaN.
+  average.copy_(at::where(found_inf.ne(0), average, at::lerp(average, value, 1 - decay)));
 }
 
 AveragedWeights::AveragedWeights(ParameterStore& store)

@@ -10,7 +10,7 @@
 namespace vim::optim {
 
 /// average <- average * decay + value * (1 - decay), in float, as one linear interpolation. Where
-/// found_inf (a device scalar, may be undefined) is 1, nothing changes.
+/// found_inf (a device scalar, may be undefined) is 1, nothing changes, whatever the values are.
 void update_ema(ParameterStore& store, double decay, const at::Tensor& found_inf = {});
 
 /// While it lives, the model computes with the averaged weights (and their low-precision copy);

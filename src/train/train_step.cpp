@@ -190,15 +190,15 @@ void TrainStep::update(double lr) {
   const at::Tensor norm = scaled_norm();
   result.grad_norm = norm.item<double>();
   const optim::UpdateControl control = make_control(norm);
-  if (store_.loss_scale().defined()) {
-    store_.update_loss_scale(control.found_inf);
-  }
-  if (!std::isfinite(result.grad_norm)) {
+  if (std::isfinite(result.grad_norm)) {
+    optim::adamw_step(store_, options_.optim, lr, control);
+  } else {
     const std::string name = store_.find_non_finite_gradient();
     result.non_finite = name.empty() ? "gradient norm" : "gradient of " + name;
-    return;
   }
-  optim::adamw_step(store_, options_.optim, lr, control);
+  if (store_.loss_scale().defined()) {  // after the update, which divides by this step's scale
+    store_.update_loss_scale(control.found_inf);
+  }
 }
 
 }  // namespace vim::train

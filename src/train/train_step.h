@@ -64,7 +64,8 @@ class TrainStep {
   /// The results of all steps since the last call, in order. Waits for the device.
   std::vector<StepResult> take_results();
 
-  /// Whether take_results() must be called before the next step.
+  /// Whether take_results() must be called before the next step: always on the CPU; on a GPU where
+  /// max_skipped_steps results wait, or as many as it keeps.
   bool must_take_results() const;
 
   models::VisionMamba& model() { return model_; }

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "src/cuda/device.h"
@@ -83,7 +84,7 @@ void TrainStep::update_on_device() {
   const at::Tensor bad_element = optim::first_non_finite(store_);
   append_result(norm, bad_element);
   optim::adamw_step(store_, options_.optim, lr_, control);
-  if (store_.loss_scale().defined()) {
+  if (store_.loss_scale().defined()) {  // after the update, which divides by this step's scale
     store_.update_loss_scale(control.found_inf);
   }
 }
@@ -112,8 +113,11 @@ StepResult TrainStep::read_result(const StepResult& pending, const at::Tensor& r
   return result;
 }
 
+// Skipped steps are not known before their results are: where a run must end after some in a row,
+// no more than that many wait.
 bool TrainStep::must_take_results() const {
-  return !is_deferred_ || static_cast<int64_t>(results_.size()) == kKeptResults;
+  const int64_t most = std::min(kKeptResults, options_.train.max_skipped_steps);
+  return !is_deferred_ || static_cast<int64_t>(results_.size()) >= most;
 }
 
 std::vector<StepResult> TrainStep::take_results() {

@@ -55,5 +55,32 @@ TEST_CASE("work that waits for the device is not captured, and is done all the s
   CHECK((at::ones({4}, device()) + 1).sum().item<double>() == 8.0);  // the device still works
 }
 
+TEST_CASE("a capture that fails gives its memory back") {
+  if (!is_available()) {
+    WARN("skipped: no CUDA device");
+    return;
+  }
+  constexpr int64_t kFloats = int64_t{1} << 28;  // 1 GiB
+  const StreamScope stream;
+  StepGraph failing([] { at::zeros({kFloats}, device()).sum().item<double>(); }, "");
+  const at::Tensor total = at::zeros({}, device());
+  // Before its capture a graph hands all memory that is not in use back to the driver.
+  const auto free_after_capture = [&total] {
+    StepGraph fine([&total] { total.add_(1); }, "");
+    for (int i = 0; i < 5; ++i) {
+      fine.run();
+    }
+    REQUIRE(fine.is_captured());
+    return memory().free;
+  };
+  const int64_t before = free_after_capture();
+  for (int i = 0; i < 5; ++i) {
+    failing.run();
+  }
+  REQUIRE_FALSE(failing.obstacle().empty());
+  CHECK(free_after_capture() > before - kFloats);  // a quarter of what was held
+  CHECK(total.item<double>() == 10.0);
+}
+
 }  // namespace
 }  // namespace vim::cuda

@@ -3,6 +3,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "tests/optim/test_module.h"
 #include "tests/support/catch.h"
 
@@ -16,6 +18,18 @@ TEST_CASE("a skipped step leaves the average as it was") {
   update_ema(store, 0.5, at::ones({}));
   CHECK(at::equal(store.view(StoreBuffer::kEma, "w"), at::ones({7})));
   update_ema(store, 0.5);
+  CHECK(at::equal(store.view(StoreBuffer::kEma, "w"), at::full({7}, 1.5)));
+}
+
+TEST_CASE("a skipped step leaves the average finite where the weights are not") {
+  test::NamedParameters module({{"w", at::ones({7})}});
+  ParameterStore store(module, {});
+  store.enable_ema();
+  store.view(StoreBuffer::kValue, "w").fill_(NAN);
+  update_ema(store, 0.5, at::ones({}));
+  CHECK(at::equal(store.view(StoreBuffer::kEma, "w"), at::ones({7})));
+  store.view(StoreBuffer::kValue, "w").fill_(2.0);
+  update_ema(store, 0.5, at::zeros({}));
   CHECK(at::equal(store.view(StoreBuffer::kEma, "w"), at::full({7}, 1.5)));
 }
 

@@ -143,6 +143,25 @@ TrainStepOptions deferred_options() {
   return options;
 }
 
+TEST_CASE("the step that doubles the loss scale divides by the one it had") {
+  TrainStepOptions options = test::toy_step_options();
+  options.train.precision = Precision::kFloat16;
+  options.optim.clip_norm.reset();
+  for (const bool is_deferred : {false, true}) {
+    CAPTURE(is_deferred);
+    options.is_deferred = is_deferred;
+    TrainStep plain(test::make_toy_model(3), options);
+    TrainStep doubling(test::make_toy_model(3), options);
+    doubling.store().scale_growth().fill_(1999);
+    CHECK(take_step(plain, 8).non_finite.empty());
+    CHECK(take_step(doubling, 8).non_finite.empty());
+    CHECK(plain.store().loss_scale().item<double>() == 65536.0);
+    CHECK(doubling.store().loss_scale().item<double>() == 131072.0);
+    CHECK(at::equal(flat(doubling, StoreBuffer::kExpAvg), flat(plain, StoreBuffer::kExpAvg)));
+    CHECK(at::equal(flat(doubling, StoreBuffer::kExpAvgSq), flat(plain, StoreBuffer::kExpAvgSq)));
+  }
+}
+
 TEST_CASE("a deferred step gives what a step gives") {
   TrainStep now(test::make_toy_model(3), test::toy_step_options());
   TrainStep later(test::make_toy_model(3), deferred_options());
@@ -162,7 +181,9 @@ TEST_CASE("a deferred step gives what a step gives") {
 }
 
 TEST_CASE("results of deferred steps wait until they are taken, in order") {
-  TrainStep step(test::make_toy_model(3), deferred_options());
+  TrainStepOptions options = deferred_options();
+  options.train.max_skipped_steps = 6;
+  TrainStep step(test::make_toy_model(3), options);
   for (int64_t number = 0; number < 5; ++number) {
     step.begin(number);
     step.forward_backward(ToyBatch(8, 8).batch);
@@ -181,13 +202,29 @@ TEST_CASE("results of deferred steps wait until they are taken, in order") {
   CHECK(step.take_results().empty());
 }
 
+TEST_CASE("no more results wait than skipped steps may follow one another") {
+  TrainStepOptions options = deferred_options();
+  options.train.max_skipped_steps = 2;
+  TrainStep step(test::make_toy_model(3), options);
+  for (const bool must_take : {false, true}) {
+    step.begin(1);
+    step.forward_backward(ToyBatch(8, 8).batch);
+    step.update(1e-3);
+    CHECK(step.must_take_results() == must_take);
+  }
+  CHECK(step.take_results().size() == 2);
+  CHECK_FALSE(step.must_take_results());
+}
+
 TEST_CASE("a deferred step with a non-finite number is skipped and names it") {
   TrainStep step(test::make_toy_model(3), deferred_options());
   CHECK(take_step(step, 4).non_finite.empty());
   const at::Tensor exp_avg = flat(step, StoreBuffer::kExpAvg);
+  const at::Tensor ema = flat(step, StoreBuffer::kEma);
   step.store().view(StoreBuffer::kValue, "head.bias")[1] = NAN;
   CHECK(take_step(step, 4).non_finite == "loss");
   CHECK(at::equal(flat(step, StoreBuffer::kExpAvg), exp_avg));
+  CHECK(at::equal(flat(step, StoreBuffer::kEma), ema));
   CHECK(step.store().step_count().item<double>() == 1.0);
 }
 

@@ -190,6 +190,18 @@ TEST_CASE("non-finite steps in a row end the run, with the last good checkpoint 
   CHECK(weights::checkpoint_step(weights::read_checkpoint(checkpoints[0]).name()) == 1);
 }
 
+TEST_CASE("a run whose results are fetched late ends as soon after skipped steps in a row") {
+  const test::TempFolder temp;
+  TrainerOptions options = test::toy_trainer_options(temp.path());
+  options.step.is_deferred = true;
+  options.step.train.log_interval = 100;
+  Trainer trainer = make_trainer(options);
+  trainer.store().view(StoreBuffer::kValue, "head.bias").fill_(NAN);
+  const std::string message = test::thrown_text([&] { trainer.run(); });
+  CHECK(message.find("3 steps in a row, up to step 2") != std::string::npos);
+  CHECK(trainer.state().step == 3);  // of five in the epoch
+}
+
 TEST_CASE("a checkpoint of another batch size, seed or data set is refused") {
   const test::TempFolder temp;
   TrainerOptions options = test::toy_trainer_options(temp.path());
