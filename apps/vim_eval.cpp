@@ -4,13 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/app_main.h"
+#include "apps/inference_run.h"
 #include "src/config/config.h"
 #include "src/core/atomic_file.h"
 #include "src/core/error.h"
 #include "src/cuda/device.h"
-#include "src/models/vision_mamba.h"
-#include "src/train/compute_device.h"
-#include "src/train/evaluator.h"
 #include "src/train/load_weights.h"
 
 namespace {
@@ -18,50 +16,15 @@ namespace {
 using namespace vim;  // a program, not a library: everything of ours is in reach
 
 struct Arguments {
-  std::string weights;
-  std::string config;
-  std::string which;
-  std::vector<std::string> overrides;
+  apps::InferenceArguments inference;
   std::string json;
   std::string dump_logits;
-  std::string device;
 };
 
 void declare(CLI::App& app, Arguments& arguments) {
-  app.add_option("--weights", arguments.weights, "checkpoint or safetensors file")->required();
-  app.add_option("--config", arguments.config, "YAML file; default: the checkpoint's own");
-  app.add_option("--which", arguments.which, "weights to use; default: ema if there, else model")
-      ->check(CLI::IsMember({"ema", "model"}));
-  app.add_option("--set", arguments.overrides, "key=value, over the config; may be repeated")
-      ->take_all()
-      ->allow_extra_args(false);
-  app.add_option("--device", arguments.device, "auto, cpu or cuda; default: train.device")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  apps::declare_inference(app, arguments.inference);
   app.add_option("--json", arguments.json, "write the figures to this file");
   app.add_option("--dump-logits", arguments.dump_logits, "write logits, labels and file names");
-}
-
-config::RunConfig read_config(const Arguments& arguments, const weights::SafetensorsFile& file) {
-  if (!arguments.config.empty()) {
-    return config::load_config(arguments.config, arguments.overrides);
-  }
-  const auto stored = file.metadata().find("config");
-  if (stored == file.metadata().end()) {
-    throw Error(arguments.weights + ": carries no configuration; pass --config");
-  }
-  return config::parse_config(stored->second, arguments.weights, arguments.overrides);
-}
-
-train::EvaluatorOptions evaluator_options(const config::RunConfig& config, bool keep_logits) {
-  constexpr int64_t kDefaultBatch = 64;
-  train::EvaluatorOptions options;
-  options.batch = config.train.eval_batch > 0 ? config.train.eval_batch : kDefaultBatch;
-  options.precision = config.train.precision;
-  options.seed = config.train.seed;
-  options.data = config.data;
-  options.augment = config.augment;
-  options.keep_logits = keep_logits;
-  return options;
 }
 
 void report(const Arguments& arguments, const std::string& which, const train::EvalResult& result) {
@@ -75,7 +38,7 @@ void report(const Arguments& arguments, const std::string& which, const train::E
       result.images_per_second);
   if (!arguments.json.empty()) {
     const nlohmann::ordered_json json = {
-        {"weights", arguments.weights},
+        {"weights", arguments.inference.weights},
         {"which", which},
         {"top1", result.metrics.acc1},
         {"top5", result.metrics.acc5},
@@ -87,27 +50,21 @@ void report(const Arguments& arguments, const std::string& which, const train::E
 }
 
 int run(const Arguments& arguments) {
-  const auto file = train::open_weights(arguments.weights);
-  config::RunConfig config = read_config(arguments, file);
+  const auto file = train::open_weights(arguments.inference.weights);
+  config::RunConfig config = apps::inference_config(arguments.inference, file);
   const std::string& path = config.data.val_path;
   if (path.empty()) {
     throw Error("data.val_path: no evaluation images; pass --set data.val_path=FOLDER");
   }
   const auto dataset = data::open_dataset(config.data.format, path, /*train=*/false);
   config::fill_num_classes(config, dataset->num_classes());
-  if (!arguments.device.empty()) {
-    config.train.device = train::device_choice(arguments.device, "--device");
-  }
-  const auto device = train::compute_device(config.train.device, "train.device");
   const cuda::StreamScope stream;
-  cuda::allow_tf32(config.train.tf32);
-  models::VisionMamba model(config.model);
-  const std::string which = train::load_weights(*model, file, arguments.which);
-  train::place_for_inference(*model, device, config.train.precision);
-  const auto options = evaluator_options(config, !arguments.dump_logits.empty());
-  const auto result = train::evaluate(model, *dataset, options, [] { return false; });
-  report(arguments, which, *result);
-  if (!arguments.dump_logits.empty()) {
+  auto loaded = apps::load_model(arguments.inference, config, file);
+  auto options = apps::evaluator_options(config);
+  options.keep_logits = !arguments.dump_logits.empty();
+  const auto result = train::evaluate(loaded.model, *dataset, options, [] { return false; });
+  report(arguments, loaded.which, *result);
+  if (options.keep_logits) {
     train::write_logits(arguments.dump_logits, *result, *dataset);
   }
   return apps::kExitDone;

@@ -5,18 +5,15 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include "src/core/error.h"
 #include "src/data/decode.h"
+#include "src/data/read_file.h"
 
 namespace vim::data {
 namespace {
@@ -80,31 +77,6 @@ void collect_folders(
   for (const std::string& name : listing.folders) {
     collect_folders(root, folder + "/" + name, depth + 1, found);
   }
-}
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
-[[noreturn]] void fail_to_read(const std::string& path, const char* reason) {
-  throw Error(
-      fmt::format("{}: cannot be read: {}; check the file and its permissions", path, reason));
-}
-
-// Without a stream's buffer: a small file takes one read.
-std::vector<uint8_t> read_file(const std::string& path) {
-  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
-  struct stat status {};
-  if (!file || ::fstat(::fileno(file.get()), &status) != 0) {
-    fail_to_read(path, std::strerror(errno));
-  }
-  std::setvbuf(file.get(), nullptr, _IONBF, 0);
-  std::vector<uint8_t> bytes(static_cast<size_t>(status.st_size));
-  if (std::fread(bytes.data(), 1, bytes.size(), file.get()) != bytes.size()) {
-    fail_to_read(
-        path, std::ferror(file.get()) != 0 ? std::strerror(errno) : "it has become shorter");
-  }
-  return bytes;
 }
 
 class ImageFolder : public Dataset {

@@ -20,6 +20,7 @@ about_itself() {
 wrong_arguments() {
   expect_error '^error: --config is required; see vim_train --help' "$BIN/vim_train"
   expect_error '^error: --weights is required; see vim_eval --help' "$BIN/vim_eval"
+  expect_error '^error: .*required; see vim_predict --help' "$BIN/vim_predict"
   expect_error '^error: A subcommand is required; see vim_data --help' "$BIN/vim_data"
   expect_error '^error: .*--config.*; see vim_train --help' "$BIN/vim_train" --config
   expect_error '^error: .*--misspelt; see vim_train --help' "${TRAIN[@]}" --misspelt
