@@ -7,7 +7,6 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/app_main.h"
+#include "apps/bench_memory.h"
 #include "kernels/backend.h"
 #include "src/core/atomic_file.h"
 #include "src/core/error.h"
@@ -61,17 +61,6 @@ double matmul_flops_per_second(const at::Device& device, train::Precision precis
   at::mm(a, a);
   const double seconds = fastest_seconds(kRepeats, device, [&a] { at::mm(a, a); });
   return 2.0 * std::pow(static_cast<double>(side), 3) / seconds;
-}
-
-// On a GPU what tensors took at most since the last reset; on the CPU the process.
-double peak_memory_mib(const at::Device& device) {
-  constexpr double kMebibyte = 1 << 20;
-  if (device.is_cuda()) {
-    return static_cast<double>(cuda::memory().peak_allocated) / kMebibyte;
-  }
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024.0;
 }
 
 train::Precision precision_of(const std::string& name) {

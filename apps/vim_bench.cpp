@@ -3,6 +3,7 @@
 #include "apps/app_main.h"
 #include "apps/bench_model.h"
 #include "apps/bench_ops.h"
+#include "apps/bench_train.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Measures speed, each figure beside a limit of the same run", "vim_bench");
@@ -37,7 +38,11 @@ int main(int argc, char** argv) {
   model->add_option("--json", options.json, "Write the figures to this file");
   vim::apps::BenchOpsOptions ops_options;
   const CLI::App* ops = vim::apps::add_bench_ops(app, ops_options);
+  vim::apps::BenchTrainOptions train_options;
+  const CLI::App* train = vim::apps::add_bench_train(app, train_options);
   return vim::apps::run_app(app, argc, argv, [&] {
-    return ops->parsed() ? vim::apps::bench_ops(ops_options) : vim::apps::bench_model(options);
+    return ops->parsed()     ? vim::apps::bench_ops(ops_options)
+           : train->parsed() ? vim::apps::bench_train(train_options)
+                             : vim::apps::bench_model(options);
   });
 }

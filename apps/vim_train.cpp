@@ -1,16 +1,14 @@
 // vim_train: trains a Vision Mamba as one YAML file says.
-#include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <fmt/format.h>
 
 #include <filesystem>
 
 #include "apps/app_main.h"
+#include "apps/initial_model.h"
 #include "src/config/config.h"
 #include "src/core/logging.h"
 #include "src/cuda/device.h"
 #include "src/models/model_summary.h"
-#include "src/models/vision_mamba.h"
 #include "src/train/compute_device.h"
 #include "src/train/trainer.h"
 
@@ -38,13 +36,6 @@ void declare(CLI::App& app, Arguments& arguments) {
   app.add_flag("--print-config", arguments.print_config, "print every key with its value, and end");
 }
 
-models::VisionMamba make_model(const config::RunConfig& config) {
-  models::VisionMamba model(config.model);
-  auto generator = at::make_generator<at::CPUGeneratorImpl>(config.train.seed);
-  model->reset_parameters(generator);
-  return model;
-}
-
 // The head's size may depend on images that are not there yet.
 void count_classes(config::RunConfig& config) {
   if (std::filesystem::exists(config.data.path)) {
@@ -62,7 +53,7 @@ int dry_run(config::RunConfig config) {
     count_classes(config);
   }
   const bool is_float = config.train.precision == train::Precision::kFloat32;
-  models::VisionMamba model = make_model(config);
+  models::VisionMamba model = apps::initial_model(config);
   const auto summary = models::summarize(config.model, is_float ? 4 : 2);
   fmt::print("{}", models::to_text(config.model, summary));
   const optim::ParameterStore store(*model, config.optim);
@@ -88,7 +79,7 @@ int train_model(const Arguments& arguments, config::RunConfig config) {
   core::install_stop_handlers();
   const auto device = train::compute_device(config.train.device, "train.device");
   const cuda::StreamScope stream;
-  models::VisionMamba model = make_model(config);
+  models::VisionMamba model = apps::initial_model(config);
   model->to(device);
   train::Trainer trainer(model, {train_set.get(), val_set.get()}, options);
   spdlog::info("computing on {}", device.is_cuda() ? cuda::device_name() : "the CPU");

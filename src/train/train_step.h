@@ -57,6 +57,10 @@ class TrainStep {
   /// micro-batches does not depend, but for rounding, on their size.
   void forward_backward(const data::LoadedBatch& batch);
 
+  /// In place of forward_backward on a GPU: takes the inputs that the step before left there, with
+  /// its draws, so that nothing is uploaded. Throws c10::Error elsewhere, and without such a step.
+  void repeat_inputs();
+
   /// Ends the step with the given learning rate. On a non-finite loss or gradient norm, parameters,
   /// moments, average and step count stay as they are.
   void update(double lr);

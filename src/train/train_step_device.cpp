@@ -62,6 +62,12 @@ void TrainStep::stage(const PassInputs& host) {
   input_uploader_.upload(host.tensors(), fixed.tensors());
 }
 
+void TrainStep::repeat_inputs() {
+  TORCH_CHECK(
+      is_deferred_ && !passes_.empty(), "TrainStep: there are no inputs on the device to repeat");
+  num_passes_ = passes_.size();
+}
+
 // The whole step: the work of the graph.
 void TrainStep::run_on_device() {
   const cuda::ProfileRange range("step");

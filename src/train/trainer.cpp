@@ -10,9 +10,7 @@
 #include <limits>
 
 #include "src/core/error.h"
-#include "src/data/sampler.h"
 #include "src/optim/ema.h"
-#include "src/optim/schedule.h"
 #include "src/train/checkpoint.h"
 #include "src/train/evaluator.h"
 
@@ -33,15 +31,17 @@ std::string describe(const char* name, const EvalMetrics& metrics) {
 RunOutcome Trainer::run() {
   const int64_t epochs = train_options().epochs;
   while (state_.epoch < epochs) {
-    start_epoch();
-    while (state_.step_in_epoch < steps_per_epoch_) {
+    pipeline_.start_epoch(state_.epoch, state_.step_in_epoch);
+    meter_.restart(pipeline_.wait_seconds());
+    while (state_.step_in_epoch < pipeline_.steps_per_epoch()) {
       if (options_.should_stop()) {
         save_checkpoint();
         wait_for_checkpoint();
         return RunOutcome::kStopped;
       }
-      train_step();
-      if (state_.step_in_epoch < steps_per_epoch_ && is_checkpoint_due()) {
+      pipeline_.run_step(state_.step);
+      count_step();
+      if (state_.step_in_epoch < pipeline_.steps_per_epoch() && is_checkpoint_due()) {
         save_checkpoint();
       }
     }
@@ -54,50 +54,14 @@ RunOutcome Trainer::run() {
   return RunOutcome::kFinished;
 }
 
-void Trainer::start_epoch() {
-  const int64_t global_batch = train_options().global_batch;
-  std::vector<int64_t> order = data::shuffled_order(
-      data_.train->size(), train_options().seed, static_cast<uint64_t>(state_.epoch));
-  order.resize(static_cast<size_t>(steps_per_epoch_ * global_batch));  // drop the partial batch
-  loader_->start(
-      std::move(order), static_cast<uint64_t>(state_.epoch), state_.step_in_epoch * global_batch);
-  meter_.restart(loader_->stats().wait_seconds);
-}
-
-// Each phase is one line: load, forward-backward, update, log.
-void Trainer::train_step() {
-  const int64_t num_micro_batches = train_options().global_batch / state_.micro_batch;
-  step_.begin(state_.step);
-  for (int64_t micro = 0; micro < num_micro_batches; ++micro) {
-    const data::LoadedBatch& batch = load();
-    step_.forward_backward(batch);
-  }
-  step_.update(current_lr());
-  count_step();
-}
-
-const data::LoadedBatch& Trainer::load() {
-  const data::LoadedBatch* batch = loader_->next();
-  TORCH_INTERNAL_ASSERT(
-      batch != nullptr && batch->size == state_.micro_batch,
-      "the loader ended before the epoch's steps");
-  return *batch;
-}
-
-double Trainer::current_lr() const {
-  const double peak = optim::peak_learning_rate(options_.step.optim, train_options().global_batch);
-  return optim::learning_rate(
-      options_.schedule, peak, train_options().epochs, state_.step, steps_per_epoch_);
-}
-
 // The device may be behind: results are fetched where they are needed.
 void Trainer::count_step() {
   ++state_.step;
   ++state_.step_in_epoch;
   meter_.count(train_options().global_batch);
-  const bool is_last = state_.step_in_epoch == steps_per_epoch_;
+  const bool is_last = state_.step_in_epoch == pipeline_.steps_per_epoch();
   const bool is_logged = is_last || state_.step % train_options().log_interval == 0;
-  if (is_logged || step_.must_take_results()) {
+  if (is_logged || step().must_take_results()) {
     take_results();
   }
   if (is_logged) {
@@ -106,7 +70,7 @@ void Trainer::count_step() {
 }
 
 void Trainer::take_results() {
-  for (const StepResult& result : step_.take_results()) {
+  for (const StepResult& result : step().take_results()) {
     record(result);
   }
 }
@@ -144,7 +108,7 @@ void Trainer::count_skipped(const StepResult& result) {
 
 void Trainer::log_interval() {
   const StepResult& result = last_result_;
-  const double wait_seconds = loader_->stats().wait_seconds;
+  const double wait_seconds = pipeline_.wait_seconds();
   const Speed speed = meter_.measure(wait_seconds);
   const bool is_skipped = state_.interval_loss.weight == 0.0;  // every step since the last line
   const double loss =
@@ -158,7 +122,7 @@ void Trainer::log_interval() {
        speed.images_per_second,
        speed.data_wait_share,
        state_.skipped_total});
-  const int64_t steps_left = train_options().epochs * steps_per_epoch_ - state_.step;
+  const int64_t steps_left = train_options().epochs * pipeline_.steps_per_epoch() - state_.step;
   const auto images_left = static_cast<double>(steps_left * train_options().global_batch);
   spdlog::info(
       "epoch {}/{} step {}/{}  loss {:.4f}  lr {:.3e}  grad norm {:.3f}  {:.1f} img/s  "
@@ -166,7 +130,7 @@ void Trainer::log_interval() {
       state_.epoch + 1,
       train_options().epochs,
       state_.step_in_epoch,
-      steps_per_epoch_,
+      pipeline_.steps_per_epoch(),
       loss,
       result.lr,
       result.grad_norm,
@@ -226,7 +190,7 @@ bool Trainer::evaluate_epoch(EpochRecord& record) {
   options.data = options_.data;
   options.augment = options_.step.augment;
   const auto measure = [&]() -> std::optional<EvalMetrics> {
-    const auto result = evaluate(step_.model(), *data_.val, options, options_.should_stop);
+    const auto result = evaluate(step().model(), *data_.val, options, options_.should_stop);
     return result ? std::optional(result->metrics) : std::nullopt;
   };
   record.test = measure();
@@ -260,8 +224,8 @@ void Trainer::log_epoch(const EpochRecord& record) const {
 // the last good ones.
 bool Trainer::is_checkpoint_due() {
   const int64_t interval = options_.checkpoint.interval_steps;
-  const bool is_due =
-      interval > 0 ? state_.step % interval == 0 : state_.step_in_epoch == steps_per_epoch_;
+  const bool is_due = interval > 0 ? state_.step % interval == 0
+                                   : state_.step_in_epoch == pipeline_.steps_per_epoch();
   if (!is_due) {
     return false;
   }
@@ -274,7 +238,7 @@ void Trainer::save_checkpoint() {
   take_results();
   wait_for_checkpoint();
   auto snapshot = std::make_shared<const CheckpointSnapshot>(
-      take_snapshot(*step_.model(), store(), state_, options_.config_yaml));
+      take_snapshot(*step().model(), store(), state_, options_.config_yaml));
   pending_checkpoint_ = std::async(
       std::launch::async,
       [snapshot,

@@ -5,18 +5,15 @@
 #include <filesystem>
 #include <functional>
 #include <future>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "src/core/stop_request.h"
 #include "src/data/dataset.h"
-#include "src/data/loader.h"
-#include "src/data/transform.h"
 #include "src/train/run_folder.h"
 #include "src/train/speed_meter.h"
+#include "src/train/step_pipeline.h"
 #include "src/train/train_state.h"
-#include "src/train/train_step.h"
 
 namespace vim::train {
 
@@ -54,18 +51,14 @@ class Trainer {
   RunOutcome run();
 
   const TrainState& state() const { return state_; }
-  optim::ParameterStore& store() { return step_.store(); }
+  optim::ParameterStore& store() { return step().store(); }
 
  private:
   const TrainOptions& train_options() const { return options_.step.train; }
-  void check_data() const;
+  TrainStep& step() { return pipeline_.step(); }
+  void check_options() const;
   void resume();
-  void choose_micro_batch();
 
-  void start_epoch();
-  void train_step();
-  const data::LoadedBatch& load();
-  double current_lr() const;
   void count_step();
   void take_results();
   void record(const StepResult& result);
@@ -84,11 +77,8 @@ class Trainer {
   TrainerOptions options_;
   TrainingData data_;
   RunFolder folder_;
-  TrainStep step_;
+  StepPipeline pipeline_;
   TrainState state_;
-  data::TrainTransform transform_;
-  int64_t steps_per_epoch_;
-  std::unique_ptr<data::Loader> loader_;
   SpeedMeter meter_;
   StepResult last_result_;
   std::future<void> pending_checkpoint_;

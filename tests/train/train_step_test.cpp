@@ -254,4 +254,22 @@ TEST_CASE("recomputing layers changes no bit of a step") {
   }
 }
 
+TEST_CASE("inputs that are repeated count as the same micro-batches brought again") {
+  TrainStepOptions options = test::toy_step_options();
+  options.is_deferred = true;
+  TrainStep again(test::make_toy_model(3), options);
+  TrainStep repeated(test::make_toy_model(3), options);
+  take_step(again, 4);
+  take_step(again, 4);
+  take_step(repeated, 4);
+  repeated.begin(1);
+  repeated.repeat_inputs();
+  repeated.update(1e-3);
+  CHECK(at::equal(flat(again, StoreBuffer::kGrad), flat(repeated, StoreBuffer::kGrad)));
+  CHECK(at::equal(flat(again, StoreBuffer::kValue), flat(repeated, StoreBuffer::kValue)));
+  TrainStep on_host(test::make_toy_model(3), test::toy_step_options());
+  take_step(on_host, 4);
+  CHECK_THROWS_AS(on_host.repeat_inputs(), c10::Error);
+}
+
 }  // namespace vim::train
