@@ -21,6 +21,7 @@ struct Arguments {
   std::vector<std::string> overrides;
   std::string resume = "none";
   std::string output;
+  train::ProfileOptions profile;
   bool dry_run = false;
   bool print_config = false;
 };
@@ -32,6 +33,10 @@ void declare(CLI::App& app, Arguments& arguments) {
       ->allow_extra_args(false);
   app.add_option("--resume", arguments.resume, "none, auto or a checkpoint")->capture_default_str();
   app.add_option("--output", arguments.output, "run folder; default runs/<name of the config>");
+  app.add_option("--profile", arguments.profile.path, "trace some steps into this JSON file");
+  app.add_option("--profile-steps", arguments.profile.num_steps, "steps in the trace")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app.add_flag("--dry-run", arguments.dry_run, "print what would be trained, and end");
   app.add_flag("--print-config", arguments.print_config, "print every key with its value, and end");
 }
@@ -75,6 +80,7 @@ int train_model(const Arguments& arguments, config::RunConfig config) {
   options.data = config.data;
   options.output = arguments.output;
   options.resume = arguments.resume;
+  options.profile = arguments.profile;
   options.config_yaml = config::to_yaml(config);
   core::install_stop_handlers();
   const auto device = train::compute_device(config.train.device, "train.device");

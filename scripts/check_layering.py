@@ -20,7 +20,7 @@ MAY_INCLUDE = {
     "models": ["nn", "core"],
     "weights": ["core"],
     "data": ["kernels", "core"],
-    "optim": ["ops", "core"],
+    "optim": ["ops", "cuda", "core"],
     "dist": ["core"],
     "train": BELOW_TRAIN,
     "config": ["core"],  # and OPTIONS

@@ -58,13 +58,4 @@ class StreamScope {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A named range in a profile (NVTX), from construction to destruction.
-class ProfileRange {
- public:
-  explicit ProfileRange(const char* name);
-  ProfileRange(const ProfileRange&) = delete;
-  ProfileRange& operator=(const ProfileRange&) = delete;
-  ~ProfileRange();
-};
-
 }  // namespace vim::cuda

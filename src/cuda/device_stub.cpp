@@ -20,7 +20,4 @@ std::shared_ptr<uint8_t[]> allocate_pinned(size_t num_bytes) {
 StreamScope::StreamScope() = default;
 StreamScope::~StreamScope() = default;
 
-ProfileRange::ProfileRange(const char*) {}
-ProfileRange::~ProfileRange() = default;
-
 }  // namespace vim::cuda

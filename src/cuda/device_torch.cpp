@@ -6,10 +6,6 @@
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <cuda_runtime_api.h>
-#if __has_include(<nvtx3/nvToolsExt.h>)
-#include <nvtx3/nvToolsExt.h>
-#define VIM_HAS_NVTX
-#endif
 
 #include "src/cuda/device.h"
 
@@ -93,13 +89,5 @@ StreamScope::~StreamScope() {
     c10::cuda::getCurrentCUDAStream().synchronize();
   }
 }
-
-#ifdef VIM_HAS_NVTX
-ProfileRange::ProfileRange(const char* name) { nvtxRangePushA(name); }
-ProfileRange::~ProfileRange() { nvtxRangePop(); }
-#else
-ProfileRange::ProfileRange(const char*) {}
-ProfileRange::~ProfileRange() = default;
-#endif
 
 }  // namespace vim::cuda

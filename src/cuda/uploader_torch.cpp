@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "src/cuda/device.h"
+#include "src/cuda/profile_range.h"
 #include "src/cuda/uploader.h"
 
 namespace vim::cuda {

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/cuda/profile_range.h"
 #include "src/ops/adamw.h"
 #include "src/optim/ema.h"
 
@@ -99,6 +100,7 @@ void adamw_step(
     const UpdateControl& control) {
   const at::NoGradGuard no_grad;
   store.check_views();
+  std::optional<cuda::ProfileRange> range("optimizer");
   count_step(store.step_count(), control.found_inf);
   if (ops::has_device_adamw(store.step_count())) {
     const at::Tensor rate = rate_tensor(lr, store.step_count());
@@ -112,6 +114,7 @@ void adamw_step(
   }
   store.refresh_shadow();
   if (control.ema_decay) {
+    range.emplace("ema");
     update_ema(store, *control.ema_decay, control.found_inf);
   }
 }

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "src/cuda/device.h"
+#include "src/cuda/profile_range.h"
 #include "src/cuda/step_graph.h"
 #include "src/cuda/uploader.h"
 #include "src/data/transform.h"
@@ -85,10 +86,14 @@ class EvaluationPasses::Impl {
     loader_.start(natural_order(dataset.size()), /*epoch=*/0);
   }
 
-  const data::LoadedBatch* load() { return loader_.next(); }
+  const data::LoadedBatch* load() {
+    const cuda::ProfileRange range("wait for data");
+    return loader_.next();
+  }
 
   BatchOutput run(const data::LoadedBatch& loaded) {
     const at::NoGradGuard no_grad;
+    const cuda::ProfileRange range("forward");
     PassInputs inputs = host_inputs(loaded);
     if (!device_.is_cuda() || loaded.size != options_.batch) {
       inputs.images = inputs.images.to(device_);

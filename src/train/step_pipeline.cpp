@@ -9,6 +9,7 @@
 
 #include "src/core/error.h"
 #include "src/cuda/device.h"
+#include "src/cuda/profile_range.h"
 #include "src/data/sampler.h"
 #include "src/optim/schedule.h"
 #include "src/train/compute_device.h"
@@ -115,6 +116,7 @@ void StepPipeline::run_step(int64_t step) {
 }
 
 const data::LoadedBatch& StepPipeline::load() {
+  const cuda::ProfileRange range("wait for data");
   const data::LoadedBatch* batch = loader_->next();
   TORCH_INTERNAL_ASSERT(
       batch != nullptr && batch->size == micro_batch_, "the loader ended before the epoch's steps");

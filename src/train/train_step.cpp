@@ -5,10 +5,12 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <optional>
 
 #include "src/core/error.h"
 #include "src/core/philox.h"
 #include "src/cuda/device.h"
+#include "src/cuda/profile_range.h"
 #include "src/models/step_draws.h"
 #include "src/ops/image_batch.h"
 #include "src/ops/parameter_gradient.h"
@@ -114,8 +116,10 @@ PassInputs TrainStep::make_inputs(const data::LoadedBatch& batch) const {
 at::Tensor TrainStep::compute_loss(const PassInputs& inputs) {
   const InputOptions input =
       input_options(model_->options(), options_.augment, options_.train.precision, device_);
+  std::optional<cuda::ProfileRange> range("forward");
   const at::Tensor logits =
       model_->forward(input_images(inputs.images, inputs.mix, input), inputs.draws);
+  range.emplace("loss");
   const at::Tensor loss =
       inputs.targets.defined()
           ? soft_target_cross_entropy(logits, inputs.targets)
@@ -126,6 +130,7 @@ at::Tensor TrainStep::compute_loss(const PassInputs& inputs) {
 }
 
 void TrainStep::backward(const at::Tensor& loss, bool is_first) {
+  const cuda::ProfileRange range("backward");
   // The gradients are zero at first, and a pass uses each parameter once.
   ops::set_gradient_mode(
       gradient_mode_, is_first ? ops::GradientMode::kWrite : ops::GradientMode::kAdd);
@@ -176,6 +181,7 @@ void TrainStep::update(double lr) {
         passes_.size());
     const at::Tensor rate = at::full({}, lr, at::TensorOptions().dtype(at::kFloat));
     lr_uploader_.upload({rate}, {lr_});
+    const cuda::ProfileRange range("step");
     graph_->run();
     return;
   }
@@ -187,9 +193,11 @@ void TrainStep::update(double lr) {
     }
     return;
   }
+  std::optional<cuda::ProfileRange> range("clip");
   const at::Tensor norm = scaled_norm();
   result.grad_norm = norm.item<double>();
   const optim::UpdateControl control = make_control(norm);
+  range.reset();
   if (std::isfinite(result.grad_norm)) {
     optim::adamw_step(store_, options_.optim, lr, control);
   } else {

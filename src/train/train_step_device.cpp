@@ -6,8 +6,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
-#include "src/cuda/device.h"
+#include "src/cuda/profile_range.h"
 #include "src/optim/clip.h"
 #include "src/train/train_step.h"
 
@@ -70,7 +71,6 @@ void TrainStep::repeat_inputs() {
 
 // The whole step: the work of the graph.
 void TrainStep::run_on_device() {
-  const cuda::ProfileRange range("step");
   store_.zero_grad();
   loss_sum_.zero_();
   for (size_t i = 0; i < passes_.size(); ++i) {
@@ -83,12 +83,14 @@ void TrainStep::run_on_device() {
 
 void TrainStep::update_on_device() {
   const at::NoGradGuard no_grad;
+  std::optional<cuda::ProfileRange> range("clip");
   const at::Tensor norm = scaled_norm();
   optim::UpdateControl control = make_control(norm);
   const at::Tensor is_bad_loss = at::isfinite(loss_sum_).logical_not().to(at::kFloat);
   control.found_inf = at::maximum(control.found_inf, is_bad_loss);
   const at::Tensor bad_element = optim::first_non_finite(store_);
   append_result(norm, bad_element);
+  range.reset();
   optim::adamw_step(store_, options_.optim, lr_, control);
   if (store_.loss_scale().defined()) {  // after the update, which divides by this step's scale
     store_.update_loss_scale(control.found_inf);

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "src/core/error.h"
+#include "src/cuda/profile_range.h"
 #include "src/optim/ema.h"
 #include "src/train/checkpoint.h"
 #include "src/train/evaluator.h"
@@ -29,6 +30,12 @@ std::string describe(const char* name, const EvalMetrics& metrics) {
 }  // namespace
 
 RunOutcome Trainer::run() {
+  const RunOutcome outcome = run_epochs();
+  profiler_.finish();
+  return outcome;
+}
+
+RunOutcome Trainer::run_epochs() {
   const int64_t epochs = train_options().epochs;
   while (state_.epoch < epochs) {
     pipeline_.start_epoch(state_.epoch, state_.step_in_epoch);
@@ -39,6 +46,7 @@ RunOutcome Trainer::run() {
         wait_for_checkpoint();
         return RunOutcome::kStopped;
       }
+      profiler_.before_step(steps_left());
       pipeline_.run_step(state_.step);
       count_step();
       if (state_.step_in_epoch < pipeline_.steps_per_epoch() && is_checkpoint_due()) {
@@ -52,6 +60,10 @@ RunOutcome Trainer::run() {
   }
   wait_for_checkpoint();
   return RunOutcome::kFinished;
+}
+
+int64_t Trainer::steps_left() const {
+  return train_options().epochs * pipeline_.steps_per_epoch() - state_.step;
 }
 
 // The device may be behind: results are fetched where they are needed.
@@ -122,8 +134,7 @@ void Trainer::log_interval() {
        speed.images_per_second,
        speed.data_wait_share,
        state_.skipped_total});
-  const int64_t steps_left = train_options().epochs * pipeline_.steps_per_epoch() - state_.step;
-  const auto images_left = static_cast<double>(steps_left * train_options().global_batch);
+  const auto images_left = static_cast<double>(steps_left() * train_options().global_batch);
   spdlog::info(
       "epoch {}/{} step {}/{}  loss {:.4f}  lr {:.3e}  grad norm {:.3f}  {:.1f} img/s  "
       "data wait {:.0f} %  left {}",
@@ -183,6 +194,7 @@ bool Trainer::wants_evaluation() const {
 }
 
 bool Trainer::evaluate_epoch(EpochRecord& record) {
+  const cuda::ProfileRange range("evaluation");
   EvaluatorOptions options;
   options.batch = train_options().eval_batch > 0 ? train_options().eval_batch : state_.micro_batch;
   options.precision = train_options().precision;
@@ -235,6 +247,7 @@ bool Trainer::is_checkpoint_due() {
 
 // The run goes on as soon as its tensors are copied.
 void Trainer::save_checkpoint() {
+  const cuda::ProfileRange range("checkpoint");
   take_results();
   wait_for_checkpoint();
   auto snapshot = std::make_shared<const CheckpointSnapshot>(

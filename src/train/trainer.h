@@ -13,6 +13,7 @@
 #include "src/train/run_folder.h"
 #include "src/train/speed_meter.h"
 #include "src/train/step_pipeline.h"
+#include "src/train/step_profiler.h"
 #include "src/train/train_state.h"
 
 namespace vim::train {
@@ -24,7 +25,8 @@ struct TrainerOptions {
   data::DataOptions data;  // workers, prefetch and what to do about bad images
   std::filesystem::path output;
   std::string resume = "none";  // none, auto or a path; see RunFolder::find_checkpoint
-  std::string config_yaml;      // the effective configuration, for the record
+  ProfileOptions profile;
+  std::string config_yaml;  // the effective configuration, for the record
   std::function<bool()> should_stop = core::stop_requested;
 };
 
@@ -57,6 +59,8 @@ class Trainer {
   const TrainOptions& train_options() const { return options_.step.train; }
   TrainStep& step() { return pipeline_.step(); }
   void check_options() const;
+  RunOutcome run_epochs();
+  int64_t steps_left() const;
   void resume();
 
   void count_step();
@@ -76,6 +80,7 @@ class Trainer {
 
   TrainerOptions options_;
   TrainingData data_;
+  StepProfiler profiler_;
   RunFolder folder_;
   StepPipeline pipeline_;
   TrainState state_;

@@ -75,6 +75,7 @@ void check_identity(const RunIdentity& saved, const RunIdentity& now, const std:
 Trainer::Trainer(models::VisionMamba model, const TrainingData& data, TrainerOptions options)
     : options_(std::move(options)),
       data_(data),
+      profiler_(options_.profile),
       folder_(options_.output),
       pipeline_(std::move(model), *data.train, {options_.step, options_.schedule, options_.data}) {
   check_options();

@@ -20,7 +20,6 @@ TEST_CASE("without a device there is no name, no memory, and nothing to wait for
   reset_peak_memory();
   synchronize();
   const StreamScope stream;
-  const ProfileRange range("nothing");
 }
 
 TEST_CASE("pinned memory can be written on any machine") {
