@@ -99,6 +99,12 @@ void cross_entropy(const kernels::CrossEntropyParams& params, void* threads) {
   });
 }
 
+void adamw(const kernels::AdamWParams& params, void* threads) {
+  share_rows(threads, kernels::adamw_num_rows(params), [&](RowRange rows) {
+    kernels::adamw(params, rows);
+  });
+}
+
 const DeviceEntries& cpu_entries() {
   static const DeviceEntries table = [] {
     DeviceEntries entries;
@@ -115,6 +121,7 @@ const DeviceEntries& cpu_entries() {
     entries.selective_scan_backward = scan_backward;
     entries.image_batch = image_batch;
     entries.cross_entropy = cross_entropy;
+    entries.adamw = adamw;
     return entries;
   }();
   return table;

@@ -3,11 +3,13 @@
 
 #include "apps/bench_arrays.h"
 #include "apps/bench_cases.h"
+#include "kernels/adamw.h"
 #include "kernels/cross_entropy.h"
 
 namespace vim::apps {
 namespace {
 
+using kernels::AdamWParams;
 using kernels::AddNormBackwardParams;
 using kernels::ConvBackwardParams;
 using kernels::CrossEntropyParams;
@@ -19,6 +21,7 @@ constexpr int64_t kImageSize = 224;
 constexpr int64_t kImageChannels = 3;
 constexpr int64_t kPatchSize = 16;
 constexpr int64_t kNumClasses = 1000;
+constexpr int64_t kVimTinyParameters = 7'148'008;  // with 1000 classes
 
 double bytes_of(int64_t count, int64_t bytes) { return static_cast<double>(count * bytes); }
 
@@ -224,6 +227,37 @@ OpCase cross_entropy(const CaseSetting& setting) {
       }};
 }
 
+// The update of Vim-tiny with its weight average and, below float, the low-precision copy. Reads
+// gradient, value, both moments and average; writes the last four and the copy.
+OpCase adamw(const CaseSetting& setting) {
+  const auto arrays = std::make_shared<BenchArrays>(setting.device, setting.seed);
+  AdamWParams params;
+  params.size = kVimTinyParameters;
+  params.weight_decay = 0.05;
+  params.ema_decay = 0.9999;
+  params.grad = arrays->random_floats(params.size, {});
+  params.value = arrays->random_floats(params.size, {});
+  params.exp_avg = arrays->random_floats(params.size, {});
+  params.exp_avg_sq = arrays->random_floats(params.size, {0.0F, 1.0F});
+  params.ema = arrays->random_floats(params.size, {});
+  params.lr = arrays->upload(std::vector<float>{1e-3F});
+  params.step = arrays->upload(std::vector<float>{1000.0F});
+  const bool has_shadow = setting.dtype != kernels::DType::kFloat32;
+  const int64_t shadow_bytes = has_shadow ? dtype_bytes(setting.dtype) : 0;
+  if (has_shadow) {
+    params.shadow_dtype = setting.dtype;
+    params.shadow = arrays->allocate(static_cast<size_t>(params.size * shadow_bytes));
+  }
+  const kernels::DeviceEntries& entries = setting.device.entries();
+  return {
+      {{"parameters", params.size}},
+      bytes_of(params.size, 9 * 4 + shadow_bytes),
+      0.0,
+      [arrays, params, &entries, stream = setting.device.stream()] {
+        entries.adamw(params, stream);
+      }};
+}
+
 }  // namespace
 
 std::vector<CaseMaker> layer_cases() {
@@ -233,7 +267,8 @@ std::vector<CaseMaker> layer_cases() {
       {"add_norm_forward", norm_forward},
       {"add_norm_backward", norm_backward},
       {"image_batch", image_batch},
-      {"cross_entropy", cross_entropy}};
+      {"cross_entropy", cross_entropy},
+      {"adamw", adamw}};
 }
 
 }  // namespace vim::apps

@@ -21,17 +21,17 @@ all_ops() {
   expect_exit 0 "${OPS[@]}" --json all.json
   expect_line out '^cpu, 1 threads, .*: copy [0-9.]+ GB/s'
   cp out printed
-  parses all.json 10
+  parses all.json 11
   for name in \
     selective_scan_forward selective_scan_backward \
     selective_scan_forward_long selective_scan_backward_long \
     causal_conv1d_forward causal_conv1d_backward \
-    add_norm_forward add_norm_backward image_batch cross_entropy; do
+    add_norm_forward add_norm_backward image_batch cross_entropy adamw; do
     expect_line all.json "\"name\": \"$name\""
     expect_line printed "^$name +[0-9.]+ us .* limit +[0-9.]+ us"
   done
   for name in name us bytes gb_s limit_us fraction; do
-    expect_equal "$(grep -c "^ *\"$name\":" all.json)" 10 "ops with $name"
+    expect_equal "$(grep -c "^ *\"$name\":" all.json)" 11 "ops with $name"
   done
   expect_line all.json '"device": "cpu, 1 threads, '
   expect_line all.json '"copy_gb_s": [0-9.]+'
@@ -46,6 +46,19 @@ chosen_ops() {
   expect_line scan.json '"dtype": "bf16"'
 }
 
+# The optimizer's op has the parameters of Vim-tiny; 36 bytes each, 2 more for a copy in bf16.
+optimizer() {
+  local parameters
+  expect_exit 0 "$BIN/vim_train" --config "$SOURCE/../../configs/vim_tiny_imagenet.yaml" \
+    --set data.num_classes=1000 --dry-run
+  parameters=$(awk '/^parameters/ { print $2 }' out)
+  expect_exit 0 "${OPS[@]}" --op adamw --json fp32.json
+  expect_line fp32.json "\"parameters\": $parameters,"
+  expect_line fp32.json "\"bytes\": $((parameters * 36))\.0,"
+  expect_exit 0 "${OPS[@]}" --op adamw --dtype bf16 --json bf16.json
+  expect_line bf16.json "\"bytes\": $((parameters * 38))\.0,"
+}
+
 mistakes() {
   expect_error '^error: --op scan: no op of this device begins so; they are selective_scan' \
     "${OPS[@]}" --op scan
@@ -55,4 +68,5 @@ mistakes() {
 
 all_ops
 chosen_ops
+optimizer
 mistakes
