@@ -15,9 +15,13 @@
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
-constexpr int64_t kFewWarps = 1200;  // below this, one lane a channel leaves schedulers idle
-constexpr int64_t kChunkTokens = 128;
-constexpr int64_t kShortSequence = 3 * kChunkTokens;  // not worth a cut
+// Measured on one H200; docs/kernels.md has the figures.
+constexpr int64_t kFewWarps = 700;      // below this, one lane a channel leaves schedulers idle
+constexpr int64_t kVeryFewWarps = 256;  // below this, short sequences are worth a cut as well
+constexpr int64_t kEnoughWarps = 1200;  // that chunks should make
+constexpr int64_t kLongestChunk = 128;
+constexpr int64_t kShortestChunk = 32;
+constexpr int64_t kLongSequence = 384;
 
 void require(bool holds, const char* name, const char* expected, int64_t actual) {
   if (!holds) {
@@ -49,8 +53,14 @@ int64_t num_channel_warps(const ScanParams& params) {
 }
 
 int64_t chunk_tokens(const ScanParams& params) {
-  const bool is_cut = num_channel_warps(params) < kFewWarps && params.seqlen > kShortSequence;
-  return is_cut ? kChunkTokens : params.seqlen;
+  const int64_t num_warps = num_channel_warps(params);
+  int64_t chunk = kLongestChunk;
+  while (chunk > kShortestChunk && num_warps * divide_up(params.seqlen, chunk) < kEnoughWarps) {
+    chunk /= 2;
+  }
+  const bool is_cut = params.seqlen > 3 * chunk && num_warps < kFewWarps &&
+                      (params.seqlen > kLongSequence || num_warps < kVeryFewWarps);
+  return is_cut ? chunk : params.seqlen;
 }
 
 /// True if `pack` channels of every token of every view can be moved as one.
