@@ -7,7 +7,7 @@
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 
 /// Steps whose loads are issued together.
-inline constexpr int kConvForwardUnroll = 2;
+inline constexpr int kConvForwardUnroll = 4;
 
 template <typename T, int kTaps, int kPack>
 __device__ __forceinline__ void write_outputs(

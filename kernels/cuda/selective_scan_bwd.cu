@@ -18,7 +18,10 @@ namespace {
 
 constexpr int64_t kLongestSegment = 256;  // whose tiles' first states a warp keeps
 constexpr int64_t kShortestSegment = 64;
-constexpr int64_t kFewWarps = 1000;  // below this, shorter segments keep more schedulers busy
+// Measured on one H200: from how many tiles on a short sequence is best walked whole, and how many
+// segments keep the device busy.
+constexpr int64_t kFewTiles = 150;
+constexpr int64_t kEnoughSegments = 1000;
 
 /// Hands out pieces of the workspace; without one it only counts.
 class Carver {
@@ -113,7 +116,10 @@ int64_t segment_tokens(const ScanParams& params) {
   const int64_t tiles = params.num_directions * params.batch * params.groups *
                         scan_tiles_per_group(params, kTileChannels);
   int64_t tokens = kLongestSegment;
-  while (tokens > kShortestSegment && tiles * divide_up(params.seqlen, tokens) < kFewWarps) {
+  if (params.seqlen <= tokens && tiles >= kFewTiles) {
+    return tokens;
+  }
+  while (tokens > kShortestSegment && tiles * divide_up(params.seqlen, tokens) < kEnoughSegments) {
     tokens /= 2;
   }
   return tokens;
