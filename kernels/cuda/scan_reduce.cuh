@@ -21,17 +21,20 @@ template <typename T>
 __global__ void __launch_bounds__(kBcReduceThreads)
     scan_reduce_bc_kernel(ScanBackwardParams params, ScanBackwardPlan plan) {
   const ScanParams& forward = params.forward;
-  const int64_t tile_blocks = (plan.token_tiles + 3) / 4;
-  int64_t index = blockIdx.x;
-  const int64_t token_tile =
-      index % tile_blocks * 4 + static_cast<int64_t>(threadIdx.x) / kTilePartials;
+  // Counts of blocks and tiles fit into 32 bits.
+  const unsigned tile_blocks = static_cast<unsigned>(plan.token_tiles + 3) / 4;
+  const auto state_groups = static_cast<unsigned>(plan.state_groups);
+  const auto groups = static_cast<unsigned>(forward.groups);
+  const auto samples = static_cast<unsigned>(forward.batch);
+  unsigned index = blockIdx.x;
+  const unsigned token_tile = index % tile_blocks * 4 + threadIdx.x / kTilePartials;
   index /= tile_blocks;
-  const int64_t state_group = index % plan.state_groups;
-  index /= plan.state_groups;
-  const int64_t group = index % forward.groups;
-  index /= forward.groups;
-  const int64_t batch = index % forward.batch;
-  const int direction = static_cast<int>(index / forward.batch);
+  const unsigned state_group = index % state_groups;
+  index /= state_groups;
+  const unsigned group = index % groups;
+  index /= groups;
+  const unsigned batch = index % samples;
+  const auto direction = static_cast<int>(index / samples);
   if (token_tile >= plan.token_tiles) {
     return;
   }
@@ -53,18 +56,20 @@ __global__ void __launch_bounds__(kBcReduceThreads)
   const PartialEntry entry(entry_index);
   const ScanDirectionGrads& grads = params.grads[direction];
   const MutableTokenView& view = entry.is_C ? grads.dC : grads.dB;
-  const int64_t segment = token_tile / plan.segment_tiles;
+  const auto segment_tiles = static_cast<unsigned>(plan.segment_tiles);
+  const int64_t segment = token_tile / segment_tiles;
   const int64_t begin = segment * plan.split.chunk;
   const int64_t end = min(begin + plan.split.chunk, forward.seqlen);
-  const int64_t step = token_tile % plan.segment_tiles * kTileTokens + entry.token;
+  const int64_t step = token_tile % segment_tiles * kTileTokens + entry.token;
   if (step >= end - begin) {
     return;
   }
   const int64_t token = forward.direction[direction].reversed ? end - 1 - step : begin + step;
   const int64_t first_state = state_group * kGroupStates + entry.state;
   T* to = scan_sample<T>(view, batch) + token * view.token_stride + group * forward.d_state;
-  for (int64_t state = first_state; state < min(first_state + 4, forward.d_state); ++state) {
-    to[state] = from_float<T>(sum[state - first_state]);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    if (first_state + i < forward.d_state) to[first_state + i] = from_float<T>(sum[i]);
   }
 }
 
