@@ -149,6 +149,19 @@ struct BranchGrads {
   at::Tensor dt_proj;
 };
 
+// Adds dp x_proj to du; dp is padded. On a GPU 16-bit products load vectors only where the length
+// of their sums is a multiple of 8: zeros fill the padding and as many rows of the weights.
+void add_input_gradient(const MambaCore& core, const at::Tensor& dp, const at::Tensor& du) {
+  const int64_t columns = core.num_columns();
+  const int64_t padding = dp.size(2) - columns;
+  if (padding == 0 || !dp.is_cuda() || dp.element_size() != 2) {
+    add_batched_product(dp.narrow(2, 0, columns), core.prepared.x_proj, du);
+    return;
+  }
+  dp.narrow(2, columns, padding).zero_();
+  add_batched_product(dp, at::constant_pad_nd(core.prepared.x_proj, {0, 0, 0, padding}), du);
+}
+
 // From ddelta, dB and dC back through both projections; adds the convolution output's share to du.
 std::vector<BranchGrads> projection_backward(
     const MambaCore& core, const Projected& projected, CoreGrads& grads) {
@@ -156,7 +169,7 @@ std::vector<BranchGrads> projection_backward(
   const at::Tensor p = as_matrices(projected.p);
   const at::Tensor ddelta = as_matrices(grads.ddelta);
   batched_product(ddelta, core.prepared.dt_proj, dp.narrow(2, 0, core.dt_rank()));
-  add_batched_product(dp, core.prepared.x_proj, as_matrices(grads.du));
+  add_input_gradient(core, as_matrices(grads.dp), as_matrices(grads.du));
   std::vector<BranchGrads> result;
   for (int64_t i = 0; i < dp.size(0); ++i) {
     // Not batched: these products are long sums for few results, which only single products split.
