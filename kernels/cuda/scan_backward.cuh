@@ -223,7 +223,7 @@ __device__ void start_state_group(
   float A[kPasses][kPassStates];
   float carried[kPasses][kPassStates];
   load_A(params, block, A);
-  load_states(params, block, block.states_of(params, plan.adjoint.states), carried);
+  load_states(params, block, block.states_of(params, plan.carried), carried);
   for (int pass = 0; pass < kPasses; ++pass) {
     PassState& shared = backward_shared<Form>().passes[pass];
     shared.A[lane_index()] = packed(A[pass]);
@@ -283,7 +283,7 @@ __device__ __forceinline__ void for_each_segment(
   }
 }
 
-/// Writes the gradients of the states that each segment leaves, decayed, of 0, into adjoint.states.
+/// Writes the gradients of the states that each segment leaves, decayed, of 0, into plan.carried.
 template <typename Form>
 __global__ void __launch_bounds__(kWarpSize, kResidentWarps)
     scan_adjoint_kernel(ScanBackwardParams params, ScanBackwardPlan plan) {
@@ -303,7 +303,7 @@ __global__ void __launch_bounds__(kWarpSize, kResidentWarps)
         if (tile > 0) mover.fetch(tile - 1, /*for_gradients=*/true);
         walk.walk(items);
       }
-      store_states(forward, block, walk.carried, block.states_of(forward, plan.adjoint.states));
+      store_states(forward, block, walk.carried, block.states_of(forward, plan.carried));
     }
   });
 }

@@ -29,8 +29,8 @@ struct ScanBackwardForm {
 
 /// Partial sums and intermediate results in the workspace.
 struct ScanBackwardPlan {
-  ScanSplit split;    // into segments of whole tiles; split.states null for one segment
-  ScanSplit adjoint;  // the same walked back: states holds the carried gradients
+  ScanSplit split;           // into segments of whole tiles; split.states null for one segment
+  float* carried = nullptr;  // like split.states: the gradients that enter from the other side
   int64_t channel_tiles = 0;
   int64_t state_groups = 0;
   int64_t token_tiles = 0;    // of all segments

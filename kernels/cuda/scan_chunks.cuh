@@ -84,6 +84,19 @@ __global__ void __launch_bounds__(kCarryThreads)
   }
 }
 
+/// A split whose states and sums of dt lie in scan_split_floats floats.
+inline ScanSplit make_split(const ScanParams& params, int64_t chunk, float* floats) {
+  ScanSplit split;
+  split.chunk = chunk;
+  split.num_chunks = divide_up(params.seqlen, chunk);
+  if (split.num_chunks > 1) {
+    const int64_t rows = params.num_directions * params.batch * split.num_chunks;
+    split.states = floats;
+    split.sum_dt = floats + rows * params.d_inner * params.d_state;
+  }
+  return split;
+}
+
 /// Launches scan_carry_kernel, in the order of the walk or, `backwards`, in the opposite one.
 inline void launch_carry(
     ScanParams params, const ScanSplit& split, bool backwards, cudaStream_t stream) {

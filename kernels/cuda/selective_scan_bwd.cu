@@ -129,8 +129,8 @@ int64_t segment_tokens(const ScanParams& params) {
 void plan_walks(const ScanParams& params, Carver& carver, ScanBackwardPlan& plan) {
   const int64_t tokens = segment_tokens(params);
   const int64_t segments = divide_up(params.seqlen, tokens);
-  plan.split.chunk = plan.adjoint.chunk = tokens;
-  plan.split.num_chunks = plan.adjoint.num_chunks = segments;
+  plan.split.chunk = tokens;
+  plan.split.num_chunks = segments;
   plan.segment_tiles = divide_up(std::min(params.seqlen, tokens), kTileTokens);
   plan.token_tiles = (segments - 1) * plan.segment_tiles +
                      divide_up(params.seqlen - (segments - 1) * tokens, kTileTokens);
@@ -150,10 +150,7 @@ void plan_walks(const ScanParams& params, Carver& carver, ScanBackwardPlan& plan
   }
   if (segments > 1) {
     plan.split.states = carver.take<float>(scan_split_floats(params, tokens));
-    plan.adjoint.states = carver.take<float>(rows * params.d_inner * params.d_state);
-    if (plan.split.states != nullptr) {
-      plan.adjoint.sum_dt = plan.split.states + rows * params.d_inner * params.d_state;
-    }
+    plan.carried = carver.take<float>(rows * params.d_inner * params.d_state);
   }
 }
 
@@ -247,30 +244,30 @@ void run_gate(const ScanBackwardParams& params, const BackwardWorkspace& workspa
 }
 
 // The states and their gradients that enter the segments.
-template <typename T>
+template <typename Form>
 void launch_segment_states(
     const ScanBackwardParams& params, const ScanBackwardPlan& plan, const LaunchShape& walks) {
   const ScanParams& forward = params.forward;
   scan_chunk_states(forward, plan.split.chunk, plan.split.states, walks.stream);
-  visit_form<T>(params, [&](auto form) {
-    VIM_LAUNCH((scan_adjoint_kernel<decltype(form)>), walks, params, plan);
-  });
-  launch_carry(forward, plan.adjoint, /*backwards=*/true, walks.stream);
+  VIM_LAUNCH((scan_adjoint_kernel<Form>), walks, params, plan);
+  ScanSplit adjoint = make_split(forward, plan.split.chunk, plan.split.states);
+  adjoint.states = plan.carried;
+  launch_carry(forward, adjoint, /*backwards=*/true, walks.stream);
 }
 
 template <typename T>
 void launch_walks(
     const ScanBackwardParams& params, const ScanBackwardPlan& plan, cudaStream_t stream) {
   const ScanParams& forward = params.forward;
-  LaunchShape walks;
-  walks.stream = stream;
-  walks.block = dim3(kWarpSize);
-  walks.grid = dim3(static_cast<unsigned>(plan.num_warps));
-  visit_form<T>(
-      params, [&](auto form) { walks.shared_bytes = sizeof(ScanBackwardShared<decltype(form)>); });
-  if (plan.split.num_chunks > 1) launch_segment_states<T>(params, plan, walks);
   visit_form<T>(params, [&](auto form) {
-    VIM_LAUNCH((scan_backward_kernel<decltype(form)>), walks, params, plan);
+    using Form = decltype(form);
+    LaunchShape walks;
+    walks.stream = stream;
+    walks.block = dim3(kWarpSize);
+    walks.grid = dim3(static_cast<unsigned>(plan.num_warps));
+    walks.shared_bytes = sizeof(ScanBackwardShared<Form>);
+    if (plan.split.num_chunks > 1) launch_segment_states<Form>(params, plan, walks);
+    VIM_LAUNCH((scan_backward_kernel<Form>), walks, params, plan);
   });
 
   LaunchShape sums;

@@ -115,18 +115,6 @@ LaunchShape form_shape(const ScanParams& params, const ScanSplit& split, int war
   return shape;
 }
 
-ScanSplit make_split(const ScanParams& params, int64_t chunk, float* floats) {
-  ScanSplit split;
-  split.chunk = chunk;
-  split.num_chunks = divide_up(params.seqlen, chunk);
-  if (split.num_chunks > 1) {
-    const int64_t rows = params.num_directions * params.batch * split.num_chunks;
-    split.states = floats;
-    split.sum_dt = floats + rows * params.d_inner * params.d_state;
-  }
-  return split;
-}
-
 }  // namespace
 
 void check_scan(const ScanParams& params) {

@@ -11,23 +11,12 @@
 #include "tests/train/toy_run.h"
 
 namespace vim::train {
-namespace {
-
-EvaluatorOptions toy_options(int64_t batch) {
-  EvaluatorOptions options;
-  options.batch = batch;
-  options.data.workers = 2;
-  options.keep_logits = true;
-  return options;
-}
-
-}  // namespace
 
 TEST_CASE("metrics are means over images and do not depend on the batch size") {
   models::VisionMamba model = test::make_toy_model(1);
   const test::ToyImages images(23);
-  const auto small = evaluate(model, images, toy_options(5), {});
-  const auto large = evaluate(model, images, toy_options(23), {});
+  const auto small = evaluate(model, images, test::toy_evaluator_options(5), {});
+  const auto large = evaluate(model, images, test::toy_evaluator_options(23), {});
   REQUIRE(small);
   REQUIRE(large);
   CHECK(small->num_images == 23);
@@ -40,7 +29,7 @@ TEST_CASE("metrics are means over images and do not depend on the batch size") {
 TEST_CASE("loss and accuracy follow from the logits that are kept") {
   models::VisionMamba model = test::make_toy_model(1);
   const test::ToyImages images(20);
-  const auto result = evaluate(model, images, toy_options(8), {});
+  const auto result = evaluate(model, images, test::toy_evaluator_options(8), {});
   REQUIRE(result);
   double loss = 0.0;
   int64_t hits = 0;
@@ -56,7 +45,7 @@ TEST_CASE("loss and accuracy follow from the logits that are kept") {
 TEST_CASE("evaluation leaves the model in the mode it was in") {
   models::VisionMamba model = test::make_toy_model(1);
   model->train();
-  evaluate(model, test::ToyImages(4), toy_options(4), {});
+  evaluate(model, test::ToyImages(4), test::toy_evaluator_options(4), {});
   CHECK(model->is_training());
 }
 
@@ -64,7 +53,7 @@ TEST_CASE("a stop request ends the evaluation without a result") {
   models::VisionMamba model = test::make_toy_model(1);
   int batches = 0;
   const auto stop_at_second = [&batches] { return ++batches == 2; };
-  CHECK_FALSE(evaluate(model, test::ToyImages(12), toy_options(4), stop_at_second));
+  CHECK_FALSE(evaluate(model, test::ToyImages(12), test::toy_evaluator_options(4), stop_at_second));
   CHECK(batches == 2);
 }
 
@@ -72,7 +61,7 @@ TEST_CASE("written logits, labels and names read back") {
   const test::TempFolder temp;
   models::VisionMamba model = test::make_toy_model(1);
   const test::ToyImages images(2);
-  const auto result = evaluate(model, images, toy_options(4), {});
+  const auto result = evaluate(model, images, test::toy_evaluator_options(4), {});
   write_logits(temp / "logits.safetensors", *result, images);
   const test::GoldenFile file = test::load_golden(temp / "logits.safetensors");
   CHECK(at::equal(file.at("logits"), result->logits));

@@ -18,14 +18,6 @@
 namespace vim::train {
 namespace {
 
-EvaluatorOptions toy_options(int64_t batch) {
-  EvaluatorOptions options;
-  options.batch = batch;
-  options.data.workers = 2;
-  options.keep_logits = true;
-  return options;
-}
-
 // Writes `count` JPEG files and returns their paths.
 std::vector<std::string> write_images(const std::filesystem::path& folder, int count) {
   std::vector<std::string> paths;
@@ -44,10 +36,15 @@ std::vector<std::string> write_images(const std::filesystem::path& folder, int c
 std::vector<Prediction> predict_all(
     models::VisionMamba& model, const data::ImageFiles& images, int64_t batch, int64_t top) {
   std::vector<Prediction> predictions;
-  predict(model, images, toy_options(batch), top, [&](int64_t index, const Prediction& one) {
-    CHECK(index == static_cast<int64_t>(predictions.size()));
-    predictions.push_back(one);
-  });
+  predict(
+      model,
+      images,
+      test::toy_evaluator_options(batch),
+      top,
+      [&](int64_t index, const Prediction& one) {
+        CHECK(index == static_cast<int64_t>(predictions.size()));
+        predictions.push_back(one);
+      });
   return predictions;
 }
 
@@ -57,7 +54,7 @@ TEST_CASE("probabilities are the softmax of the logits that evaluation computes"
   const test::TempFolder temp;
   models::VisionMamba model = test::make_toy_model(1);
   const data::ImageFiles images(write_images(temp.path(), 5));
-  const auto evaluated = evaluate(model, images, toy_options(2), {});
+  const auto evaluated = evaluate(model, images, test::toy_evaluator_options(2), {});
   REQUIRE(evaluated);
   const std::vector<Prediction> predictions = predict_all(model, images, 2, test::kToyClasses);
   REQUIRE(predictions.size() == 5);

@@ -67,6 +67,14 @@ train::TrainStepOptions toy_step_options() {
   return options;
 }
 
+train::EvaluatorOptions toy_evaluator_options(int64_t batch) {
+  train::EvaluatorOptions options;
+  options.batch = batch;
+  options.data.workers = 2;
+  options.keep_logits = true;
+  return options;
+}
+
 train::TrainerOptions toy_trainer_options(const std::filesystem::path& output) {
   train::TrainerOptions options;
   options.step = toy_step_options();

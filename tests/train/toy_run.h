@@ -9,6 +9,7 @@
 #include "src/data/dataset.h"
 #include "src/data/loader.h"
 #include "src/models/vision_mamba.h"
+#include "src/train/evaluator.h"
 #include "src/train/trainer.h"
 
 namespace vim::test {
@@ -48,6 +49,9 @@ models::VisionMamba make_toy_model(uint64_t seed);
 
 /// Two mixing groups of four in a global batch of eight, all augmentation on, a clipped AdamW.
 train::TrainStepOptions toy_step_options();
+
+/// Two loader workers; the logits are kept.
+train::EvaluatorOptions toy_evaluator_options(int64_t batch);
 
 /// Three epochs into the given folder.
 train::TrainerOptions toy_trainer_options(const std::filesystem::path& output);
