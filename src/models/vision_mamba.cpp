@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "src/models/cls_slots.h"
 #include "src/nn/recompute.h"
 
 namespace vim::models {
@@ -163,19 +164,19 @@ void VisionMambaImpl::insert_cls_tokens(Sequence& sequence, const StepDraws& dra
   const int64_t batch = sequence.hidden.size(0);
   const int64_t num_patches = sequence.hidden.size(1);
   const auto expand = [batch](const at::Tensor& token) { return token.expand({batch, -1, -1}); };
+  sequence.cls_slots = cls_slots(options_.cls_position, num_patches);
   if (options_.cls_position == ClsPosition::kNone) {
     return;
   }
   if (options_.cls_position == ClsPosition::kDouble) {
     sequence.hidden =
         at::cat({expand(cls_token_), sequence.hidden, expand(cls_token_tail_)}, /*dim=*/1);
-    sequence.cls_slots = {0, num_patches + 1};
     return;
   }
-  int64_t slot = options_.cls_position == ClsPosition::kMiddle ? num_patches / 2 : 0;
-  if (options_.cls_position == ClsPosition::kRandom) {
-    slot = draws.cls_position.value_or(num_patches / 2);
+  if (options_.cls_position == ClsPosition::kRandom && draws.cls_position) {
+    sequence.cls_slots = {*draws.cls_position};
   }
+  const int64_t slot = sequence.cls_slots.front();
   TORCH_CHECK(
       slot >= 0 && slot <= num_patches,
       "VisionMamba: class token position must be 0 to ",
@@ -187,7 +188,6 @@ void VisionMambaImpl::insert_cls_tokens(Sequence& sequence, const StepDraws& dra
        expand(cls_token_),
        sequence.hidden.narrow(1, slot, num_patches - slot)},
       /*dim=*/1);
-  sequence.cls_slots = {slot};
 }
 
 void VisionMambaImpl::reorder(Sequence& sequence, const at::Tensor& order) const {

@@ -17,6 +17,7 @@ const std::vector<Kind>& all_kinds() {
       {"sampler", ".json", run_sampler},
       {"ema", ".json", run_ema, Coverage::kDevices},
       {"adamw", ".safetensors", run_adamw, Coverage::kDevices},
+      {"pos_interp", ".safetensors", run_pos_interp},
       {"mixup", ".safetensors", run_mixup},
       {"resize", ".safetensors", run_resize},
   };
