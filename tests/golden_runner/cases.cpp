@@ -20,6 +20,7 @@ const std::vector<Kind>& all_kinds() {
       {"pos_interp", ".safetensors", run_pos_interp},
       {"mixup", ".safetensors", run_mixup},
       {"resize", ".safetensors", run_resize},
+      {"", ".pth", run_pth},
   };
   return kinds;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/golden_runner/golden_file.h"
+#include "tests/golden_runner/pth_cases.h"
 
 namespace vim::golden {
 

@@ -1,13 +1,12 @@
-// What the cases need beside the reading of golden files: one comparison, and the way between the
-// files' channel-first layout and the ops' channel-last one.
+// What the cases need beside the reading of golden files: the way between the files' channel-first
+// layout and the ops' channel-last one.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
-#include <string>
-#include <vector>
 
+#include "tests/golden_runner/check.h"
 #include "tests/support/golden_file.h"
 
 namespace vim::golden {
@@ -15,15 +14,6 @@ namespace vim::golden {
 using test::GoldenFile;
 using test::read_text;
 using test::relative_error;
-
-/// One comparison of a case.
-struct Check {
-  std::string what;
-  double error = 0.0;
-  double tolerance = 0.0;
-};
-
-using Checks = std::vector<Check>;
 
 /// The file with its tensors on the selected backend's device.
 GoldenFile load_golden(const std::filesystem::path& path);
