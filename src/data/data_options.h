@@ -28,7 +28,9 @@ struct DataOptions {
 /// image that already has it (CIFAR); or resize and centre crop, as in evaluation.
 enum class TrainCrop { kRandomResized, kPadded, kCenter };
 
-enum class Interpolation { kBilinear, kBicubic };
+/// How pixels are mixed where an image changes size or is turned. kRandom, for training images
+/// alone: bilinear or bicubic, drawn anew each time.
+enum class Interpolation { kNearest, kBilinear, kBicubic, kLanczos, kRandom };
 
 struct AugmentOptions {
   TrainCrop crop = TrainCrop::kRandomResized;

@@ -11,6 +11,8 @@ ImageView view_of(const Image& image) {
   return {image.pixels.data(), image.height, image.width, image.width * 3};
 }
 
+ImageSpan span_of(Image& image) { return {image.pixels.data(), image.height, image.width}; }
+
 ImageView view_of(const Image& image, const Box& box) {
   const bool inside = box.top >= 0 && box.left >= 0 && box.height >= 1 && box.width >= 1 &&
                       box.top + box.height <= image.height && box.left + box.width <= image.width;

@@ -1,4 +1,4 @@
-// A decoded picture and a read-only view of one.
+// A decoded picture, and views of one.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,17 @@ struct ImageView {
   int64_t row_stride = 0;
 };
 
+/// Somebody else's RGB pixels to be changed in place: height x width x 3 bytes, rows without
+/// padding.
+struct ImageSpan {
+  uint8_t* pixels = nullptr;
+  int64_t height = 0;
+  int64_t width = 0;
+};
+
 /// The whole image; valid as long as the image is.
 ImageView view_of(const Image& image);
+ImageSpan span_of(Image& image);
 
 /// The part of the image inside the box, which must lie in it: std::invalid_argument otherwise.
 ImageView view_of(const Image& image, const Box& box);

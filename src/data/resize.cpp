@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numbers>
 #include <span>
 #include <stdexcept>
 #include <vector>
@@ -42,6 +43,34 @@ double triangle(double x) {
   return x < 1.0 ? 1.0 - x : 0.0;
 }
 
+double sinc(double x) {
+  const double angle = x * std::numbers::pi;
+  return x == 0.0 ? 1.0 : std::sin(angle) / angle;
+}
+
+double lanczos(double x) { return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3.0) : 0.0; }
+
+// A filter and how far from 0 it reaches.
+struct Kernel {
+  double (*weight)(double);
+  double support;
+};
+
+Kernel kernel_of(Interpolation interpolation) {
+  switch (interpolation) {
+    case Interpolation::kBilinear:
+      return {triangle, 1.0};
+    case Interpolation::kBicubic:
+      return {bicubic, 2.0};
+    case Interpolation::kLanczos:
+      return {lanczos, 3.0};
+    case Interpolation::kNearest:
+    case Interpolation::kRandom:
+      break;
+  }
+  throw std::invalid_argument("resize: this interpolation has no filter; draw kRandom's first");
+}
+
 // Normalises to sum 1 and rounds half away from zero to kWeightBits fractional bits.
 void quantise(std::span<const double> exact, int32_t* weights) {
   double sum = 0.0;
@@ -56,10 +85,10 @@ void quantise(std::span<const double> exact, int32_t* weights) {
 
 AxisFilter make_filter(
     int64_t in_size, int64_t out_size, int64_t begin, int64_t length, Interpolation interpolation) {
-  const bool is_cubic = interpolation == Interpolation::kBicubic;
+  const Kernel kernel = kernel_of(interpolation);
   const double scale = static_cast<double>(in_size) / static_cast<double>(out_size);
   const double widening = std::max(scale, 1.0);
-  const double support = (is_cubic ? 2.0 : 1.0) * widening;
+  const double support = kernel.support * widening;
   const double inverse = 1.0 / widening;
   AxisFilter filter;
   filter.max_taps = static_cast<int64_t>(std::ceil(support)) * 2 + 1;
@@ -72,7 +101,7 @@ AxisFilter make_filter(
     exact.clear();
     for (int64_t x = first; x < end; ++x) {
       const double distance = (static_cast<double>(x) - centre + 0.5) * inverse;
-      exact.push_back(is_cubic ? bicubic(distance) : triangle(distance));
+      exact.push_back(kernel.weight(distance));
     }
     quantise(exact, &filter.weights[static_cast<size_t>(i * filter.max_taps)]);
     filter.first.push_back(first);
@@ -161,6 +190,34 @@ void resize_rows(
   }
 }
 
+// The source position under the centre of each wanted output position. Pillow adds up steps, which
+// rounds otherwise than a product.
+std::vector<int64_t> nearest_positions(
+    int64_t in_size, int64_t out_size, int64_t begin, int64_t length) {
+  const double step = static_cast<double>(in_size) / static_cast<double>(out_size);
+  double position = step * 0.5;
+  std::vector<int64_t> positions;
+  for (int64_t i = 0; i < begin + length; ++i, position += step) {
+    if (i >= begin) {
+      positions.push_back(std::min(static_cast<int64_t>(position), in_size - 1));
+    }
+  }
+  return positions;
+}
+
+void pick_nearest(const ImageView& source, const ResizeTarget& target, uint8_t* out) {
+  const Box& window = target.window;
+  const auto rows = nearest_positions(source.height, target.height, window.top, window.height);
+  const auto columns = nearest_positions(source.width, target.width, window.left, window.width);
+  for (const int64_t row : rows) {
+    const uint8_t* pixels = source.pixels + row * source.row_stride;
+    for (const int64_t column : columns) {
+      std::memcpy(out, pixels + column * 3, 3);
+      out += 3;
+    }
+  }
+}
+
 void check_sizes(const ImageView& source, const ResizeTarget& target) {
   const Box& window = target.window;
   const bool inside = window.top >= 0 && window.left >= 0 && window.height >= 1 &&
@@ -189,6 +246,10 @@ void resize_window(
     const ResizeTarget& target,
     uint8_t* out) {
   check_sizes(source, target);
+  if (interpolation == Interpolation::kNearest) {
+    pick_nearest(source, target, out);
+    return;
+  }
   const Box& window = target.window;
   if (target.height == source.height) {
     resize_rows(source, interpolation, target, window, out);

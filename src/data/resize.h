@@ -19,7 +19,8 @@ struct ResizeTarget {
 /// written to `out`: window.height x window.width x 3 bytes. Per axis with scale s = in / out the
 /// filter is widened by max(s, 1); weights are normalised and rounded to 22 fractional bits; the
 /// horizontal pass comes first with an 8-bit intermediate, and a pass is skipped where its size
-/// does not change. Throws std::invalid_argument on an empty size or a window outside the result.
+/// does not change. kNearest takes the pixel under the centre instead. Throws std::invalid_argument
+/// on an empty size, a window outside the result, or kRandom.
 void resize_window(
     const ImageView& source, Interpolation interpolation, const ResizeTarget& target, uint8_t* out);
 
