@@ -13,6 +13,7 @@ using kernels::AdamWParams;
 using kernels::AddNormBackwardParams;
 using kernels::ConvBackwardParams;
 using kernels::CrossEntropyParams;
+using kernels::EraseBox;
 using kernels::ImageBatchParams;
 using kernels::SampleMix;
 
@@ -174,8 +175,19 @@ std::vector<SampleMix> reversed_partners(int64_t batch) {
   return mix;
 }
 
+// As the official recipe erases: a quarter of the images, a box of noise each, a sixth of its area.
+std::vector<EraseBox> quarter_erased(int64_t batch) {
+  std::vector<EraseBox> boxes(static_cast<size_t>(batch));
+  for (size_t i = 0; i < boxes.size(); i += 4) {
+    boxes[i].y0 = boxes[i].x0 = 60;
+    boxes[i].y1 = boxes[i].x1 = 60 + 91;
+    boxes[i].key[0] = static_cast<uint32_t>(i);
+  }
+  return boxes;
+}
+
 // Reads every image once, though two samples need it; writes the patches.
-OpCase image_batch(const CaseSetting& setting) {
+OpCase image_case(const CaseSetting& setting, const std::vector<EraseBox>& boxes) {
   const auto arrays = std::make_shared<BenchArrays>(setting.device, setting.seed);
   ImageBatchParams params;
   params.batch = setting.options.batch;
@@ -187,19 +199,30 @@ OpCase image_batch(const CaseSetting& setting) {
     params.mean[c] = 0.45F;
     params.std[c] = 0.225F;
   }
-  const std::vector<SampleMix> mix = reversed_partners(params.batch);
-  params.mix = arrays->upload(mix);
+  params.mix = arrays->upload(reversed_partners(params.batch));
+  if (!boxes.empty()) {
+    params.boxes = arrays->upload(boxes);
+    params.num_boxes = 1;
+    params.erase_fill = kernels::EraseFill::kNoise;
+  }
   params.patch_size = params.stride = kPatchSize;
   params.out_dtype = setting.dtype;
   params.out = arrays->allocate(static_cast<size_t>(count * dtype_bytes(setting.dtype)));
   const kernels::DeviceEntries& entries = setting.device.entries();
   return {
       {{"batch", params.batch}, {"size", kImageSize}, {"patch_size", kPatchSize}},
-      bytes_of(count, 1 + dtype_bytes(setting.dtype)) + bytes_of(params.batch, sizeof(SampleMix)),
+      bytes_of(count, 1 + dtype_bytes(setting.dtype)) +
+          bytes_of(params.batch, sizeof(SampleMix) + params.num_boxes * sizeof(EraseBox)),
       0.0,
       [arrays, params, &entries, stream = setting.device.stream()] {
         entries.image_batch(params, stream);
       }};
+}
+
+OpCase image_batch(const CaseSetting& setting) { return image_case(setting, {}); }
+
+OpCase image_batch_erased(const CaseSetting& setting) {
+  return image_case(setting, quarter_erased(setting.options.batch));
 }
 
 // Reads logits, labels, partners and factors; writes losses and dlogits. All float.
@@ -267,6 +290,7 @@ std::vector<CaseMaker> layer_cases() {
       {"add_norm_forward", norm_forward},
       {"add_norm_backward", norm_backward},
       {"image_batch", image_batch},
+      {"image_batch_erased", image_batch_erased},
       {"cross_entropy", cross_entropy},
       {"adamw", adamw}};
 }

@@ -25,7 +25,7 @@ bool can_group(const ImageBatchParams& params, const ImageWindows& windows) {
          reinterpret_cast<uintptr_t>(params.out) % 16 == 0;
 }
 
-template <typename T, class Shape>
+template <typename T, class Shape, bool kHasBoxes>
 void launch_groups(const ImageBatchParams& params, const ImageWindows& windows, void* stream) {
   const int64_t num_groups = windows.count * windows.height * (windows.width / Shape::kPixels);
   if (num_groups > std::numeric_limits<int32_t>::max()) {
@@ -40,20 +40,30 @@ void launch_groups(const ImageBatchParams& params, const ImageWindows& windows, 
   shape.block = dim3(kImageThreads);
   shape.shared_bytes = level_table_bytes(params.channels);
   shape.stream = static_cast<cudaStream_t>(stream);
-  VIM_LAUNCH((image_batch_kernel<T, Shape>), shape, params, windows, static_cast<int>(num_groups));
+  const int groups = static_cast<int>(num_groups);
+  VIM_LAUNCH((image_batch_kernel<T, Shape, kHasBoxes>), shape, params, windows, groups);
+}
+
+template <typename T, bool kHasBoxes>
+void launch_images(const ImageBatchParams& params, void* stream) {
+  const ImageWindows windows = image_windows(params);
+  if (can_group(params, windows)) {
+    launch_groups<T, GroupShape<kGroupPixels>, kHasBoxes>(params, windows, stream);
+  } else {
+    launch_groups<T, GroupShape<1>, kHasBoxes>(params, windows, stream);
+  }
 }
 
 }  // namespace
 
 void image_batch(const ImageBatchParams& params, void* stream) {
   check_image_batch(params);
-  const ImageWindows windows = image_windows(params);
   visit_dtype(params.out_dtype, [&](auto tag) {
     using T = decltype(tag);
-    if (can_group(params, windows)) {
-      launch_groups<T, GroupShape<kGroupPixels>>(params, windows, stream);
+    if (params.num_boxes > 0) {
+      launch_images<T, true>(params, stream);
     } else {
-      launch_groups<T, GroupShape<1>>(params, windows, stream);
+      launch_images<T, false>(params, stream);
     }
   });
 }

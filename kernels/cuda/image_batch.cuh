@@ -1,12 +1,13 @@
 // The kernel of the image batch. A pixel has 256 levels, so what becomes of it is looked up in
 // shared memory; eight copies of the table, a lane reading the one of its own banks, make
 // collisions rare. A thread writes groups of kPixels neighbours in one line of a window, all
-// channels.
+// channels; with boxes to erase, it then writes the pixels in them again, one by one.
 #pragma once
 
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/numeric.cuh"
 #include "kernels/image_batch.h"
+#include "kernels/image_erase.h"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
@@ -65,6 +66,16 @@ __device__ __forceinline__ float mix_values(float mix_lambda, float own, float p
 #endif
 }
 
+// Inside the cutmix box the partner's, elsewhere mixed. As on the CPU, mix_lambda 1 means: no
+// product with 0.
+__device__ __forceinline__ float mixed_value(
+    const SampleMix& mix, bool is_in_box, float own, float partner) {
+  if (mix.mix_lambda != 1.0F) {
+    own = mix_values(mix.mix_lambda, own, partner);
+  }
+  return is_in_box ? partner : own;
+}
+
 // One level for each thread.
 __device__ inline void fill_levels(const ImageBatchParams& params, LevelTable* table) {
   static_assert(kImageThreads == kImageLevels);
@@ -117,6 +128,8 @@ struct SampleImages {
   SampleMix mix;
   const uint8_t* own;
   const uint8_t* partner;
+  SampleBoxes own_boxes;
+  SampleBoxes partner_boxes;
 };
 
 __device__ inline SampleImages sample_images(const ImageBatchParams& params, int64_t sample) {
@@ -126,7 +139,12 @@ __device__ inline SampleImages sample_images(const ImageBatchParams& params, int
     mix = params.mix[sample];
   }
   const int64_t image_size = params.height * params.width * params.channels;
-  return {mix, params.images + sample * image_size, params.images + mix.partner * image_size};
+  return {
+      mix,
+      params.images + sample * image_size,
+      params.images + mix.partner * image_size,
+      sample_boxes(params, sample),
+      sample_boxes(params, mix.partner)};
 }
 
 // The values of one channel of a group. needs_partner: some pixel is mixed or in the box.
@@ -146,10 +164,7 @@ __device__ __forceinline__ void group_values(
     if (needs_partner) {
       const float partner = table[levels[1][i]][copy];
       const bool in_box = in_lines && place.x + i >= mix.x0 && place.x + i < mix.x1;
-      if (mix.mix_lambda != 1.0F) {  // as on the CPU, 1 means: no product with 0
-        values[i] = mix_values(mix.mix_lambda, values[i], partner);
-      }
-      values[i] = in_box ? partner : values[i];
+      values[i] = mixed_value(mix, in_box, values[i], partner);
     }
   }
 }
@@ -189,8 +204,74 @@ __device__ __forceinline__ void write_group(
   }
 }
 
-// Block (sample, part): every gridDim.y-th run of kImageThreads groups of that sample.
+__device__ inline bool touches(const SampleBoxes& boxes, const GroupPlace& place, int pixels) {
+  bool is_touched = false;
+  for (int64_t i = 0; i < boxes.count; ++i) {
+    const EraseBox& box = boxes.first[i];
+    is_touched = is_touched || (place.y >= box.y0 && place.y < box.y1 && place.x < box.x1 &&
+                                place.x + pixels > box.x0);
+  }
+  return is_touched;
+}
+
+// Writes one pixel, if it or its partner is erased. place: of the pixel.
 template <typename T, class Shape>
+__device__ inline void erase_pixel(
+    const ImageBatchParams& params,
+    const SampleImages& images,
+    const LevelTable& table,
+    const GroupPlace& place,
+    int64_t plane_size) {
+  const int channels = Shape::kPixels == 1 ? static_cast<int>(params.channels) : Shape::kChannels;
+  const int copy = static_cast<int>(threadIdx.x) % kImageCopies;
+  const SampleMix& mix = images.mix;
+  const bool is_in_box =
+      place.y >= mix.y0 && place.y < mix.y1 && place.x >= mix.x0 && place.x < mix.x1;
+  const PixelErasure own = erasure_at(images.own_boxes, params.erase_fill, place.y, place.x);
+  PixelErasure partner;
+  if (is_in_box || mix.mix_lambda != 1.0F) {
+    partner = erasure_at(images.partner_boxes, params.erase_fill, place.y, place.x);
+  }
+  if (own.box == nullptr && partner.box == nullptr) {
+    return;
+  }
+  const int64_t at = (place.y * params.width + place.x) * channels;
+  T* out = static_cast<T*>(params.out) + place.out;
+#pragma unroll
+  for (int c = 0; c < Shape::kChannels; ++c) {
+    if (c < channels) {
+      const float plain[2] = {
+          table.values[c][images.own[at + c]][copy], table.values[c][images.partner[at + c]][copy]};
+      const float value[1] = {mixed_value(
+          mix,
+          is_in_box,
+          erased_value(own, params.erase_fill, c, plain[0]),
+          erased_value(partner, params.erase_fill, c, plain[1]))};
+      store_pack<1>(value, out + c * plane_size);
+    }
+  }
+}
+
+template <typename T, class Shape>
+__device__ inline void erase_group(
+    const ImageBatchParams& params,
+    const SampleImages& images,
+    const LevelTable& table,
+    const GroupPlace& place,
+    int64_t plane_size) {
+  if (!touches(images.own_boxes, place, Shape::kPixels) &&
+      !touches(images.partner_boxes, place, Shape::kPixels)) {
+    return;
+  }
+#pragma unroll 1
+  for (int i = 0; i < Shape::kPixels; ++i) {
+    const GroupPlace pixel = {place.y, place.x + i, place.out + i};
+    erase_pixel<T, Shape>(params, images, table, pixel, plane_size);
+  }
+}
+
+// Block (sample, part): every gridDim.y-th run of kImageThreads groups of that sample.
+template <typename T, class Shape, bool kHasBoxes>
 __global__ void __launch_bounds__(kImageThreads)
     image_batch_kernel(ImageBatchParams params, ImageWindows windows, int num_groups) {
   auto* table = block_shared<LevelTable>();
@@ -207,6 +288,9 @@ __global__ void __launch_bounds__(kImageThreads)
         place_group(windows, params.channels, static_cast<int>(group), Shape::kPixels);
     place.out += first_out;
     write_group<T, Shape>(params, images, *table, place, plane_size);
+    if constexpr (kHasBoxes) {
+      erase_group<T, Shape>(params, images, *table, place, plane_size);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 // The image batch on the GPU: the parameters of kernels/image_batch.h with device pointers, `mix`
-// among them, and a stream.
+// and `boxes` among them, and a stream.
 #pragma once
 
 #include "kernels/cuda/namespace.h"

@@ -10,6 +10,8 @@
 namespace vim::tests {
 namespace {
 
+using kernels::DType;
+
 // shift: bytes by which images start off the grid of vector accesses.
 std::vector<uint32_t> device_words(
     const KernelDevice& device, const ImageCase& test, size_t shift) {
@@ -21,6 +23,7 @@ std::vector<uint32_t> device_words(
   TokenArray out(flat(image_output_size(params)), test.dtype);
   params.images = arena.upload(shifted) + shift;
   params.mix = arena.upload(test.mix);
+  params.boxes = arena.upload(test.boxes);
   params.out = arena.upload(out.mutable_view().data, out.words().size() * sizeof(uint32_t));
   device.entries.image_batch(params, nullptr);
   arena.download_all();
@@ -48,9 +51,20 @@ void check_against_cpu(const KernelDevice& device) {
 // More groups than one block takes at a time, and more blocks than one for each sample.
 void check_large_images(const KernelDevice& device) {
   const std::vector<ImageCase> cases = {
-      {"large", 150, 160, 3, mixup(0.3F), kernels::DType::kBFloat16},
+      {"large", 150, 160, 3, mixup(0.3F), DType::kBFloat16},
       {"large_odd", 71, 73, 3, cutmix(10, 60, 20, 70)},
-      {"large_patches", 64, 64, 3, cutmix(10, 60, 20, 50), kernels::DType::kBFloat16, 16, 8}};
+      {"large_patches", 64, 64, 3, cutmix(10, 60, 20, 50), DType::kBFloat16, 16, 8},
+      {"large_erased", 96, 160, 3, mixup(0.3F), DType::kBFloat16, 0, 0, scattered_boxes(96, 160)},
+      {"large_colours",
+       71,
+       73,
+       3,
+       cutmix(10, 60, 20, 70),
+       DType::kFloat32,
+       0,
+       0,
+       scattered_boxes(71, 73),
+       kernels::EraseFill::kColour}};
   for (const ImageCase& test : cases) {
     INFO(device.name << ": " << test.name);
     CHECK(device_words(device, test, 0) == cpu_words(test));

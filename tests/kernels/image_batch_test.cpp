@@ -1,6 +1,7 @@
 // The image batch on every backend against the formulas of its header.
 #include "kernels/image_batch.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "tests/kernels/image_problem.h"
@@ -62,6 +63,50 @@ TEST_CASE("image_batch's windows are the patch embedding's grid", "[image_batch]
   params.stride = 8;
   CHECK(image_windows(params).columns == 29);
   CHECK(image_windows(params).count == 27 * 29);
+}
+
+TEST_CASE("a sample is erased alike alone, in a batch, and in patches", "[image_batch][erase]") {
+  ImageCase test{"alike", 24, 16, 3, {}};
+  test.boxes = scattered_boxes(24, 16);
+  ImageRun whole(test);
+  whole.run(kAllRows);
+  const Values batch = whole.out.get();
+  for (int64_t b = 0; b < kImageBatch; ++b) {
+    ImageRun alone(test);
+    alone.params.batch = 1;
+    alone.params.images += b * 24 * 16 * 3;
+    alone.params.boxes += b * alone.params.num_boxes;
+    alone.run(kAllRows);
+    const Values values = alone.out.get();
+    CHECK(
+        std::equal(values.begin(), values.begin() + 24 * 16 * 3, batch.begin() + b * 24 * 16 * 3));
+  }
+  test.patch_size = test.stride = 8;
+  ImageRun cut(test);
+  cut.run(kAllRows);
+  const Values patches = cut.out.get();
+  const auto pixel = [](int64_t patch, int64_t y, int64_t x) {
+    return (patch / 2 * 8 + y) * 16 + patch % 2 * 8 + x;
+  };
+  for (int64_t i = 0; i < 6 * 3 * 64; ++i) {  // of sample 0: patch, channel, line, column
+    const int64_t from = pixel(i / 192, i % 64 / 8, i % 8);
+    CHECK(patches[i] == batch[i % 192 / 64 * 24 * 16 + from]);
+  }
+}
+
+TEST_CASE("boxes outside the image, or announced but absent, are refused", "[image_batch][erase]") {
+  ImageCase test{"refused", 4, 4, 3, {}};
+  test.boxes = scattered_boxes(4, 4);
+  test.boxes[1].y1 = 5;
+  CHECK_THROWS_AS(ImageRun(test).run(kAllRows), std::invalid_argument);
+  test.boxes[1].y1 = 4;
+  test.boxes[1].x0 = -1;
+  CHECK_THROWS_AS(ImageRun(test).run(kAllRows), std::invalid_argument);
+  ImageRun run({"absent", 4, 4, 3, {}});
+  run.params.num_boxes = 1;
+  CHECK_THROWS_AS(run.run(kAllRows), std::invalid_argument);
+  run.params.num_boxes = -1;
+  CHECK_THROWS_AS(run.run(kAllRows), std::invalid_argument);
 }
 
 TEST_CASE("image_batch refuses a box or partner outside the batch", "[image_batch]") {

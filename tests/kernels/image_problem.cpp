@@ -1,18 +1,49 @@
 #include "tests/kernels/image_problem.h"
 
+#include <cmath>
+#include <numbers>
+
+#include "src/core/philox.h"
+
 namespace vim::tests {
 namespace {
 
 using kernels::DType;
+using kernels::EraseBox;
+using kernels::EraseFill;
 using kernels::ImageBatchParams;
 using kernels::SampleMix;
 
-// The value at (sample, channel, y, x), mixed as kernels/image_batch.h says.
+// Box-Muller in double, pairs of words giving cosine and sine.
+double expected_noise(const EraseBox& box, int64_t c, int64_t y, int64_t x) {
+  const auto block = core::philox_4x32(
+      {static_cast<uint32_t>(x), static_cast<uint32_t>(y), 0, 0}, {box.key[0], box.key[1]});
+  const size_t pair = c < 2 ? 0 : 2;
+  const double unit = (block[pair] | 1U) * 0x1p-32;
+  const double angle = 2 * std::numbers::pi * block[pair + 1] * 0x1p-32;
+  return std::sqrt(-2 * std::log(unit)) * (c % 2 == 0 ? std::cos(angle) : std::sin(angle));
+}
+
+// What the sample's boxes make of a value.
+double erased(const ImageBatchParams& params, const std::vector<int64_t>& place, double value) {
+  const int64_t c = place[1];
+  const int64_t y = place[2];
+  const int64_t x = place[3];
+  for (int64_t i = 0; i < params.num_boxes; ++i) {
+    const EraseBox& box = params.boxes[place[0] * params.num_boxes + i];
+    if (y >= box.y0 && y < box.y1 && x >= box.x0 && x < box.x1) {
+      value = params.erase_fill == EraseFill::kNoise ? expected_noise(box, c, y, x) : box.colour[c];
+    }
+  }
+  return value;
+}
+
+// The value at (sample, channel, y, x), erased and mixed as kernels/image_batch.h says.
 double expected_value(const ImageBatchParams& params, int64_t b, int64_t c, int64_t y, int64_t x) {
   const auto normalised = [&](int64_t sample) {
     const int64_t pixel = (sample * params.height + y) * params.width + x;
     const double level = params.images[pixel * params.channels + c];
-    return (level / 255.0 - params.mean[c]) / params.std[c];
+    return erased(params, {sample, c, y, x}, (level / 255.0 - params.mean[c]) / params.std[c]);
   };
   if (params.mix == nullptr) return normalised(b);
   const SampleMix& mix = params.mix[b];
@@ -59,8 +90,30 @@ std::vector<SampleMix> cutmix(int32_t y0, int32_t y1, int32_t x0, int32_t x1) {
       {0, 1, y0, y1, x0, x1}};
 }
 
+std::vector<EraseBox> scattered_boxes(int64_t height, int64_t width) {
+  const auto h = static_cast<int32_t>(height);
+  const auto w = static_cast<int32_t>(width);
+  const EraseBox none;
+  const std::vector<EraseBox> boxes = {
+      {0, h / 2, 0, w / 3, {1, -2, 3, 0.5F}, {1, 2}},
+      {h / 4, h, w / 4, w / 2, {-0.25F, 0, 2, 7}, {0xFFFFFFFF, 3}},
+      {h - 1, h, w - 1, w, {0.75F, 1, 1, 1}, {4, 4}},
+      none,
+      {h / 3, h / 2 + 1, 1, w - 1, {}, {5, 6}},
+      none,
+      none,
+      none,
+      none,
+      {0, 1, 0, w, {2, 2, 2, 2}, {7, 0xFFFFFFFF}},
+      {0, h - 1, w / 2, w / 2 + 1, {-1, -1, -1, -1}, {8, 9}},
+      {h / 2, h / 2, 0, w, {9, 9, 9, 9}, {9, 9}},
+  };
+  return boxes;
+}
+
 const std::vector<ImageCase>& image_cases() {
   const std::vector<SampleMix> each = {{1, 0.25F}, {1}, {0, 1, 0, 8, 0, 1}, {2, 0.5F, 1, 2, 1, 2}};
+  const auto boxes = scattered_boxes;
   static const std::vector<ImageCase> cases = {
       {"one_pixel", 1, 1, 1, {}},
       {"plain", 17, 9, 3, {}},
@@ -87,6 +140,19 @@ const std::vector<ImageCase>& image_cases() {
       {"patches_one_channel", 28, 28, 1, {}, DType::kFloat32, 4, 4},
       {"patches_of_a_pixel", 8, 9, 3, each, DType::kFloat32, 1, 1},
       {"patch_of_the_image", 16, 16, 3, each, DType::kFloat16, 16, 1},
+      {"erased_colour", 17, 9, 3, {}, DType::kFloat32, 0, 0, boxes(17, 9), EraseFill::kColour},
+      {"erased_noise", 17, 9, 3, {}, DType::kFloat32, 0, 0, boxes(17, 9)},
+      {"erased_mixup", 12, 10, 3, mixup(0.3F), DType::kFloat32, 0, 0, boxes(12, 10)},
+      {"erased_all_partner", 12, 10, 3, mixup(0.0F), DType::kFloat16, 0, 0, boxes(12, 10)},
+      {"erased_cutmix", 12, 10, 3, cutmix(2, 7, 3, 10), DType::kFloat32, 0, 0, boxes(12, 10)},
+      {"erased_each_its_own", 8, 8, 3, each, DType::kFloat32, 0, 0, boxes(8, 8)},
+      {"erased_four_channels", 5, 6, 4, mixup(0.5F), DType::kFloat32, 0, 0, boxes(5, 6)},
+      {"erased_one_channel", 9, 7, 1, {}, DType::kBFloat16, 0, 0, boxes(9, 7)},
+      {"erased_eights", 24, 48, 3, cutmix(3, 20, 13, 31), DType::kFloat32, 0, 0, boxes(24, 48)},
+      {"erased_eights_bfloat16", 24, 48, 3, each, DType::kBFloat16, 0, 0, boxes(24, 48)},
+      {"erased_patches", 32, 48, 3, mixup(0.6F), DType::kFloat32, 16, 16, boxes(32, 48)},
+      {"erased_overlap", 32, 40, 3, each, DType::kBFloat16, 16, 8, boxes(32, 40)},
+      {"erased_patches_odd", 20, 19, 3, mixup(0.25F), DType::kFloat32, 5, 3, boxes(20, 19)},
   };
   return cases;
 }
@@ -112,6 +178,9 @@ ImageBatchParams make_image_params(const ImageCase& test, const std::vector<uint
     params.std[c] = std[c];
   }
   params.mix = test.mix.empty() ? nullptr : test.mix.data();
+  params.boxes = test.boxes.empty() ? nullptr : test.boxes.data();
+  params.num_boxes = static_cast<int64_t>(test.boxes.size()) / kImageBatch;
+  params.erase_fill = test.fill;
   params.out_dtype = test.dtype;
   params.patch_size = test.patch_size;
   params.stride = test.stride;
@@ -121,6 +190,7 @@ ImageBatchParams make_image_params(const ImageCase& test, const std::vector<uint
 int64_t image_output_size(const ImageBatchParams& params) {
   ImageBatchParams unmixed = params;  // a test may refuse its boxes and partners
   unmixed.mix = nullptr;
+  unmixed.num_boxes = 0;
   return static_cast<int64_t>(image_oracle(unmixed).size());
 }
 

@@ -21,6 +21,8 @@ struct ImageCase {
   kernels::DType dtype = kernels::DType::kFloat32;
   int64_t patch_size = 0;
   int64_t stride = 0;
+  std::vector<kernels::EraseBox> boxes = {};  // none, or equally many for each sample
+  kernels::EraseFill fill = kernels::EraseFill::kNoise;
 };
 
 /// Mixup with the reversed batch, as in training.
@@ -29,8 +31,11 @@ std::vector<kernels::SampleMix> mixup(float lambda);
 /// Cutmix with the reversed batch.
 std::vector<kernels::SampleMix> cutmix(int32_t y0, int32_t y1, int32_t x0, int32_t x1);
 
+/// Three boxes a sample: one pixel to a third of the image, overlapping ones, empty ones.
+std::vector<kernels::EraseBox> scattered_boxes(int64_t height, int64_t width);
+
 /// One pixel, all storage types, both ways of mixing, both layouts, sizes that are multiples of
-/// eight and sizes that are not.
+/// eight and sizes that are not, with and without erasing.
 const std::vector<ImageCase>& image_cases();
 
 std::vector<uint8_t> make_images(const ImageCase& test);
