@@ -23,53 +23,22 @@ constexpr std::string_view kUnfinishedSuffix = ".unfinished";
       "; check the folder's permissions and free space");
 }
 
-// A file descriptor that closes itself, and removes its file unless release() was reached.
-class PendingFile {
- public:
-  explicit PendingFile(std::filesystem::path path)
-      : path_(std::move(path)),
-        descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
-    if (descriptor_ < 0) {
-      fail(path_, "create file", errno);
-    }
-  }
-  PendingFile(const PendingFile&) = delete;
-  PendingFile& operator=(const PendingFile&) = delete;
-  ~PendingFile() {
-    if (descriptor_ >= 0) {
-      ::close(descriptor_);
-      ::unlink(path_.c_str());
-    }
-  }
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : ".";
+}
 
-  void write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) {
-        continue;
-      }
-      if (written < 0) {
-        fail(path_, "write", errno);
-      }
-      bytes = bytes.subspan(static_cast<size_t>(written));
-    }
-  }
+std::filesystem::path temporary_name(std::filesystem::path path) {
+  path += fmt::format(".{}{}", ::getpid(), kUnfinishedSuffix);
+  return path;
+}
 
-  void rename_to(const std::filesystem::path& target) {
-    if (::fsync(descriptor_) != 0) {
-      fail(path_, "flush to disk", errno);
-    }
-    if (::rename(path_.c_str(), target.c_str()) != 0) {
-      fail(target, "rename into place", errno);
-    }
-    ::close(descriptor_);
-    descriptor_ = -1;
+void create_folder(const std::filesystem::path& folder) {
+  std::error_code code;
+  std::filesystem::create_directories(folder, code);
+  if (code) {
+    fail(folder, "create folder", code.value());
   }
-
- private:
-  std::filesystem::path path_;
-  int descriptor_;
-};
+}
 
 // Makes the rename itself durable. Some file systems refuse to fsync a folder; that is not an
 // error.
@@ -83,20 +52,73 @@ void sync_folder(const std::filesystem::path& folder) {
 
 }  // namespace
 
+AtomicFile::AtomicFile(std::filesystem::path path)
+    : path_(std::move(path)), temporary_(temporary_name(path_)) {
+  create_folder(folder_of(path_));
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) {
+    fail(temporary_, "create file", errno);
+  }
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) {
+    ::close(descriptor_);
+    ::unlink(temporary_.c_str());
+  }
+}
+
+void AtomicFile::append(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
+    if (written < 0) {
+      fail(temporary_, "write", errno);
+    }
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+}
+
+void AtomicFile::set_size(uint64_t size) {
+  if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) {
+    fail(temporary_, "set the size", errno);
+  }
+}
+
+void AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written =
+        ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
+    if (written < 0) {
+      fail(temporary_, "write", errno);
+    }
+    bytes = bytes.subspan(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
+  }
+}
+
+void AtomicFile::commit() {
+  if (::fsync(descriptor_) != 0) {
+    fail(temporary_, "flush to disk", errno);
+  }
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    fail(path_, "rename into place", errno);
+  }
+  ::close(descriptor_);
+  descriptor_ = -1;
+  sync_folder(folder_of(path_));
+}
+
 void write_file_atomically(
     const std::filesystem::path& path, const std::function<void(const WriteBytes&)>& produce) {
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  std::error_code code;
-  std::filesystem::create_directories(folder, code);
-  if (code) {
-    fail(folder, "create folder", code.value());
-  }
-  std::filesystem::path temporary = path;
-  temporary += fmt::format(".{}{}", ::getpid(), kUnfinishedSuffix);
-  PendingFile file(temporary);
-  produce([&file](std::span<const std::byte> bytes) { file.write(bytes); });
-  file.rename_to(path);
-  sync_folder(folder);
+  AtomicFile file(path);
+  produce([&file](std::span<const std::byte> bytes) { file.append(bytes); });
+  file.commit();
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view text) {

@@ -51,27 +51,15 @@ at::Tensor resize_upstream(const at::Tensor& pos_embed, const Grid& to, int64_t 
   return at::cat({pos_embed.narrow(1, 0, num_extra), map}, /*dim=*/1);
 }
 
-// Slots of a sequence that are patches, in order.
-at::Tensor patch_slots(int64_t num_tokens, const std::vector<int64_t>& cls) {
-  at::Tensor is_patch = at::ones({num_tokens}, at::kBool);
-  for (const int64_t slot : cls) {
-    is_patch[slot] = false;
-  }
-  return at::nonzero(is_patch).flatten();
-}
-
 at::Tensor resize_correctly(
     const at::Tensor& pos_embed, const Grid& from, const Grid& to, ClsPosition cls_position) {
-  const std::vector<int64_t> old_cls = cls_slots(cls_position, from.num_patches());
-  const std::vector<int64_t> new_cls = cls_slots(cls_position, to.num_patches());
-  const at::Tensor rows = pos_embed.index_select(1, patch_slots(pos_embed.size(1), old_cls));
-  const int64_t num_tokens = to.num_patches() + static_cast<int64_t>(new_cls.size());
-  at::Tensor result = at::empty({1, num_tokens, pos_embed.size(2)}, pos_embed.options());
-  result.index_copy_(1, patch_slots(num_tokens, new_cls), resize_map(rows, from, to));
-  for (size_t i = 0; i < new_cls.size(); ++i) {
-    result.select(1, new_cls[i]).copy_(pos_embed.select(1, old_cls[i]));
+  const std::vector<int64_t> slots = cls_slots(cls_position, from.num_patches());
+  const at::Tensor map = resize_map(without_slots(pos_embed, slots), from, to);
+  if (slots.empty()) {
+    return map;
   }
-  return result;
+  const at::Tensor cls_rows = pos_embed.index_select(1, at::tensor(slots));
+  return with_slots(map, cls_rows, cls_slots(cls_position, to.num_patches()));
 }
 
 void check_rows(const at::Tensor& pos_embed, const Grid& from, int64_t num_extra) {

@@ -133,6 +133,9 @@ at::Tensor VisionMambaImpl::forward_features(
   }
   const auto normed = norm_f_->forward(
       sequence.hidden, sequence.residual, drop_path(draws, options_.depth), at::kFloat);
+  if (layers != nullptr) {
+    layers->normed = normed.out;
+  }
   return select_features(sequence, normed.out);
 }
 
@@ -223,8 +226,7 @@ void VisionMambaImpl::run_layers(Sequence& sequence, const StepDraws& draws, Lay
   for (int64_t i = 0; i < options_.depth; ++i) {
     run_layer(i, sequence, draws);
     if (layers != nullptr) {
-      layers->hidden.push_back(sequence.hidden);
-      layers->residual.push_back(sequence.residual);
+      layers->add(sequence.hidden, sequence.residual);
     }
   }
 }
@@ -268,8 +270,7 @@ void VisionMambaImpl::run_layer_pairs(
     sequence.hidden = ahead.hidden + flip_tokens(back.hidden);
     sequence.residual = ahead.residual + flip_tokens(back.residual);
     if (layers != nullptr) {
-      layers->hidden.push_back(sequence.hidden);
-      layers->residual.push_back(sequence.residual);
+      layers->add(sequence.hidden, sequence.residual);
     }
   }
 }

@@ -10,6 +10,7 @@
 #include <map>
 #include <vector>
 
+#include "src/models/layer_outputs.h"
 #include "src/models/step_draws.h"
 #include "src/models/vision_mamba_options.h"
 #include "src/nn/block.h"
@@ -19,12 +20,6 @@
 #include "src/nn/rope.h"
 
 namespace vim::models {
-
-/// What leaves each block (or pair of blocks with bidirectional_pairs), in order.
-struct LayerOutputs {
-  std::vector<at::Tensor> hidden;    // (batch, num_tokens, embed_dim)
-  std::vector<at::Tensor> residual;  // the same shape, float
-};
 
 /// Parameter names, shapes and registration order equal the official state dict.
 class VisionMambaImpl : public torch::nn::Module {

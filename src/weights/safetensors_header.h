@@ -1,6 +1,7 @@
 // The JSON header of a safetensors file, both ways. Internal to this folder.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <map>
 #include <string>
@@ -42,6 +43,16 @@ std::string encode_header(
     const std::vector<TensorToWrite>& tensors,
     const std::map<std::string, std::string>& metadata,
     const std::string& file_name);
+
+/// The header for tensors that lie as `tensors` says. Throws as write_safetensors; `file_name`
+/// stands in errors.
+std::string encode_header(
+    const std::vector<TensorInfo>& tensors,
+    const std::map<std::string, std::string>& metadata,
+    const std::string& file_name);
+
+/// The eight bytes in front of a header of that length.
+std::array<std::byte, 8> encode_length(uint64_t length);
 
 /// Writes length, header and tensors (in storage order) atomically.
 void write_encoded(

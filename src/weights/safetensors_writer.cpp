@@ -27,8 +27,22 @@ void check_tensor(const TensorToWrite& tensor, const std::string& file_name) {
   }
 }
 
+// One behind the other, in the given order.
+std::vector<TensorInfo> lay_out(
+    const std::vector<TensorToWrite>& tensors, const std::string& file_name) {
+  std::vector<TensorInfo> places;
+  uint64_t position = 0;
+  for (const TensorToWrite& tensor : tensors) {
+    check_tensor(tensor, file_name);
+    const uint64_t end = position + tensor.data.size();
+    places.push_back({tensor.name, tensor.type, tensor.shape, position, end});
+    position = end;
+  }
+  return places;
+}
+
 OrderedJson describe(
-    const std::vector<TensorToWrite>& tensors,
+    const std::vector<TensorInfo>& tensors,
     const std::map<std::string, std::string>& metadata,
     const std::string& file_name) {
   OrderedJson header = OrderedJson::object();
@@ -36,14 +50,11 @@ OrderedJson describe(
     header[std::string(kMetadataKey)] = metadata;
   }
   std::set<std::string_view> names;
-  uint64_t position = 0;
-  for (const TensorToWrite& tensor : tensors) {
-    check_tensor(tensor, file_name);
+  for (const TensorInfo& tensor : tensors) {
     if (!names.insert(tensor.name).second) {
       throw std::invalid_argument(
           file_name + ": expected distinct names, got \"" + printable(tensor.name) + "\" twice");
     }
-    const uint64_t end = position + tensor.data.size();
     // push_back on the underlying vector: ordered_json looks names up linearly, and names are
     // distinct.
     header.get_ref<OrderedJson::object_t&>().push_back(
@@ -51,11 +62,12 @@ OrderedJson describe(
          OrderedJson{
              {"dtype", type_name(tensor.type)},
              {"shape", tensor.shape},
-             {"data_offsets", {position, end}}}});
-    position = end;
+             {"data_offsets", {tensor.begin, tensor.end}}}});
   }
   return header;
 }
+
+}  // namespace
 
 std::array<std::byte, 8> encode_length(uint64_t length) {
   std::array<std::byte, 8> bytes{};
@@ -64,8 +76,6 @@ std::array<std::byte, 8> encode_length(uint64_t length) {
   }
   return bytes;
 }
-
-}  // namespace
 
 std::vector<TensorToWrite> storage_order(const std::vector<TensorToWrite>& tensors) {
   std::vector<TensorToWrite> sorted = tensors;
@@ -77,6 +87,13 @@ std::vector<TensorToWrite> storage_order(const std::vector<TensorToWrite>& tenso
 
 std::string encode_header(
     const std::vector<TensorToWrite>& tensors,
+    const std::map<std::string, std::string>& metadata,
+    const std::string& file_name) {
+  return encode_header(lay_out(tensors, file_name), metadata, file_name);
+}
+
+std::string encode_header(
+    const std::vector<TensorInfo>& tensors,
     const std::map<std::string, std::string>& metadata,
     const std::string& file_name) {
   const OrderedJson header = describe(tensors, metadata, file_name);

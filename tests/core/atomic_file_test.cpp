@@ -109,5 +109,30 @@ TEST_CASE("a target that cannot be replaced is named, and the temporary file rem
   CHECK(names_in(folder.path()) == std::vector<std::string>{"a.txt"});
 }
 
+TEST_CASE("bytes written at a distance lie there, with zeros where nothing was written") {
+  const test::TempFolder folder;
+  AtomicFile file(folder / "a.bin");
+  file.append(std::as_bytes(std::span("head", 4)));
+  file.set_size(10);
+  file.write_at(8, std::as_bytes(std::span("z", 1)));
+  file.write_at(5, std::as_bytes(std::span("xy", 2)));
+  CHECK_FALSE(fs::exists(folder / "a.bin"));
+  file.commit();
+  CHECK(read(folder / "a.bin") == std::string("head\0xy\0z\0", 10));
+  CHECK(names_in(folder.path()) == std::vector<std::string>{"a.bin"});
+}
+
+TEST_CASE("a file that is not committed leaves nothing behind, and an old one as it was") {
+  const test::TempFolder folder;
+  write_file_atomically(folder / "a.txt", "old");
+  {
+    AtomicFile file(folder / "a.txt");
+    file.append(std::as_bytes(std::span("new", 3)));
+    CHECK(names_in(folder.path()).size() == 2);
+  }
+  CHECK(read(folder / "a.txt") == "old");
+  CHECK(names_in(folder.path()) == std::vector<std::string>{"a.txt"});
+}
+
 }  // namespace
 }  // namespace vim::core
