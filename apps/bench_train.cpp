@@ -204,7 +204,8 @@ int bench_train(const BenchTrainOptions& options) {
   const cuda::StreamScope stream;
   models::VisionMamba model = initial_model(config);
   model->to(device);
-  const train::TrainStepOptions step{config.train, config.optim, config.ema, config.augment};
+  const train::TrainStepOptions step{
+      config.train, config.optim, config.ema, config.augment, config.loss};
   StepPipeline pipeline(model, *images, {step, config.schedule, config.data});
   const int64_t micro_batch = pipeline.choose_micro_batch(0);
   const std::string where =

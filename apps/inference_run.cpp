@@ -1,11 +1,11 @@
 // The weights' own configuration is the default everywhere.
 #include "apps/inference_run.h"
 
+#include "apps/weights_config.h"
 #include "src/config/config.h"
-#include "src/core/error.h"
 #include "src/cuda/device.h"
 #include "src/train/compute_device.h"
-#include "src/train/load_weights.h"
+#include "src/train/weight_import.h"
 
 namespace vim::apps {
 namespace {
@@ -25,7 +25,8 @@ std::vector<std::string> all_overrides(const InferenceArguments& arguments) {
 }  // namespace
 
 void declare_inference(CLI::App& app, InferenceArguments& arguments) {
-  app.add_option("--weights", arguments.weights, "checkpoint or safetensors file")->required();
+  app.add_option("--weights", arguments.weights, "checkpoint, .safetensors or .pth file")
+      ->required();
   app.add_option("--config", arguments.config, "YAML file; default: the checkpoint's own");
   app.add_option("--which", arguments.which, "weights to use; default: ema if there, else model")
       ->check(CLI::IsMember({"ema", "model"}));
@@ -39,26 +40,23 @@ void declare_inference(CLI::App& app, InferenceArguments& arguments) {
 }
 
 config::RunConfig inference_config(
-    const InferenceArguments& arguments, const weights::SafetensorsFile& file) {
+    const InferenceArguments& arguments, const weights::WeightFile& file) {
   const std::vector<std::string> overrides = all_overrides(arguments);
   if (!arguments.config.empty()) {
     return config::load_config(arguments.config, overrides);
   }
-  const auto stored = file.metadata().find("config");
-  if (stored == file.metadata().end()) {
-    throw Error(arguments.weights + ": carries no configuration; pass --config");
-  }
-  return config::parse_config(stored->second, arguments.weights, overrides);
+  return config::parse_config(config_of_weights(file), arguments.weights, overrides);
 }
 
 InferenceModel load_model(
     const InferenceArguments& arguments,
     const config::RunConfig& config,
-    const weights::SafetensorsFile& file) {
+    const weights::WeightFile& file) {
   const auto device = train::compute_device(config.train.device, "train.device");
   cuda::allow_tf32(config.train.tf32);
   models::VisionMamba model(config.model);
-  const std::string which = train::load_weights(*model, file, arguments.which);
+  const std::string which = train::choose_set(file, arguments.which);
+  train::import_weights(*model, file, which, {});
   train::place_for_inference(*model, device, config.train.precision);
   return {model, which};
 }

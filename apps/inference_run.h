@@ -9,7 +9,7 @@
 #include "src/config/run_config.h"
 #include "src/models/vision_mamba.h"
 #include "src/train/evaluator.h"
-#include "src/weights/safetensors.h"
+#include "src/weights/weight_file.h"
 
 namespace vim::apps {
 
@@ -27,7 +27,7 @@ void declare_inference(CLI::App& app, InferenceArguments& arguments);
 
 /// The configuration for the weights in `file`. Throws vim::Error if there is none.
 config::RunConfig inference_config(
-    const InferenceArguments& arguments, const weights::SafetensorsFile& file);
+    const InferenceArguments& arguments, const weights::WeightFile& file);
 
 struct InferenceModel {
   models::VisionMamba model = nullptr;
@@ -39,7 +39,7 @@ struct InferenceModel {
 InferenceModel load_model(
     const InferenceArguments& arguments,
     const config::RunConfig& config,
-    const weights::SafetensorsFile& file);
+    const weights::WeightFile& file);
 
 /// The options of passes as the configuration has them, in batches of train.eval_batch or 64.
 train::EvaluatorOptions evaluator_options(const config::RunConfig& config);

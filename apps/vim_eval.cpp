@@ -9,7 +9,6 @@
 #include "src/core/atomic_file.h"
 #include "src/core/error.h"
 #include "src/cuda/device.h"
-#include "src/train/load_weights.h"
 
 namespace {
 
@@ -50,7 +49,7 @@ void report(const Arguments& arguments, const std::string& which, const train::E
 }
 
 int run(const Arguments& arguments) {
-  const auto file = train::open_weights(arguments.inference.weights);
+  const auto file = weights::WeightFile::open(arguments.inference.weights);
   config::RunConfig config = apps::inference_config(arguments.inference, file);
   const std::string& path = config.data.val_path;
   if (path.empty()) {

@@ -10,7 +10,6 @@
 #include "src/core/atomic_file.h"
 #include "src/core/error.h"
 #include "src/cuda/device.h"
-#include "src/train/load_weights.h"
 #include "src/train/predictor.h"
 
 namespace {
@@ -107,7 +106,7 @@ train::EvaluatorOptions pass_options(const Arguments& arguments, const config::R
 }
 
 int run(const Arguments& arguments) {
-  const auto file = train::open_weights(arguments.inference.weights);
+  const auto file = weights::WeightFile::open(arguments.inference.weights);
   const std::vector<std::string> names = train::stored_class_names(file);
   config::RunConfig config = apps::inference_config(arguments.inference, file);
   settle_num_classes(config, names);

@@ -11,6 +11,7 @@
 #include "src/models/model_summary.h"
 #include "src/train/compute_device.h"
 #include "src/train/trainer.h"
+#include "src/weights/checkpoint_file.h"
 
 namespace {
 
@@ -59,11 +60,19 @@ int dry_run(config::RunConfig config) {
   }
   const bool is_float = config.train.precision == train::Precision::kFloat32;
   models::VisionMamba model = apps::initial_model(config);
+  apps::start_from_weights(*model, config);
   const auto summary = models::summarize(config.model, is_float ? 4 : 2);
   fmt::print("{}", models::to_text(config.model, summary));
   const optim::ParameterStore store(*model, config.optim);
   fmt::print("{}", optim::describe_groups(store));
   return apps::kExitDone;
+}
+
+// Not where a checkpoint replaces all weights: the file they once came from may be gone.
+bool starts_anew(const Arguments& arguments) {
+  const auto checkpoints = std::filesystem::path(arguments.output) / "checkpoints";
+  return arguments.resume == "none" ||
+         (arguments.resume == "auto" && weights::list_checkpoints(checkpoints).empty());
 }
 
 int train_model(const Arguments& arguments, config::RunConfig config) {
@@ -74,7 +83,7 @@ int train_model(const Arguments& arguments, config::RunConfig config) {
   }
   config::fill_num_classes(config, train_set->num_classes());
   train::TrainerOptions options;
-  options.step = {config.train, config.optim, config.ema, config.augment};
+  options.step = {config.train, config.optim, config.ema, config.augment, config.loss};
   options.schedule = config.schedule;
   options.checkpoint = config.checkpoint;
   options.data = config.data;
@@ -86,7 +95,11 @@ int train_model(const Arguments& arguments, config::RunConfig config) {
   const auto device = train::compute_device(config.train.device, "train.device");
   const cuda::StreamScope stream;
   models::VisionMamba model = apps::initial_model(config);
+  if (starts_anew(arguments)) {
+    apps::start_from_weights(*model, config);
+  }
   model->to(device);
+  options.step.teacher = apps::load_teacher(config);
   train::Trainer trainer(model, {train_set.get(), val_set.get()}, options);
   spdlog::info("computing on {}", device.is_cuda() ? cuda::device_name() : "the CPU");
   const auto outcome = trainer.run();

@@ -24,6 +24,7 @@ struct AdamWParams {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0.0;
+  double lr_scale = 1.0;                  // above 0; lr is multiplied by it
   double ema_decay = 0.0;                 // in [0, 1]
   DType shadow_dtype = DType::kBFloat16;  // or kFloat16
 

@@ -31,7 +31,7 @@ struct AdamWElement {
 /// Reads the scalars of params. The differences from 1 lose their leading digits, so they are
 /// formed in double: 1 - 0.999 in float would be off by 1e-5 of itself.
 VIM_HOST_DEVICE inline AdamWFactors adamw_factors(const AdamWParams& params) {
-  const double lr = *params.lr;
+  const double lr = *params.lr * params.lr_scale;
   const double step = *params.step;
   AdamWFactors factors;
   factors.grad_scale = params.grad_scale == nullptr ? 1.0F : *params.grad_scale;

@@ -51,6 +51,7 @@ void check_adamw(const AdamWParams& params) {
   // Elements whose gradients were all 0 have nothing but eps below the fraction.
   check_factor("eps", params.eps, params.eps > 0.0, "above 0");
   check_factor("weight_decay", params.weight_decay, params.weight_decay >= 0.0, "at least 0");
+  check_factor("lr_scale", params.lr_scale, params.lr_scale > 0.0, "above 0");
   const bool is_average = params.ema_decay >= 0.0 && params.ema_decay <= 1.0;
   check_factor("ema_decay", params.ema_decay, is_average, "in [0, 1]");
   check_present("adamw: value", params.value);

@@ -165,6 +165,18 @@ std::string check_warmup(const RunConfig& config) {
              : fmt::format("{} epochs leave nothing of train.epochs {}; use fewer", warmup, epochs);
 }
 
+std::string check_teacher(const RunConfig& config) {
+  const train::DistillationOptions& options = config.loss.distillation;
+  const bool is_kept = options.kind == train::DistillationKind::kNone || !options.teacher.empty();
+  return is_kept ? "" : "distillation.kind asks for a teacher; name the file of its weights";
+}
+
+std::string check_cosub(const RunConfig& config) {
+  const bool is_kept =
+      !config.loss.cosub || config.loss.distillation.kind == train::DistillationKind::kNone;
+  return is_kept ? "" : "does not go with distillation.kind; choose one of the two";
+}
+
 const std::vector<Rule>& rules() {
   static const std::vector<Rule> table = {
       {{"model.patch_size", "model.img_size", "model.preset"}, check_patch},
@@ -199,6 +211,8 @@ const std::vector<Rule>& rules() {
         "augment.mix_prob"},
        check_whole_groups},
       {{"schedule.warmup_epochs", "train.epochs"}, check_warmup},
+      {{"distillation.teacher", "distillation.kind"}, check_teacher},
+      {{"loss.cosub", "distillation.kind"}, check_cosub},
   };
   return table;
 }

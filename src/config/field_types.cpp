@@ -172,6 +172,28 @@ Field text(const Label& label, Access<std::string> access) {
       [access](RunConfig& config) { return quote(*access(config)); }};
 }
 
+Field text_list(const Label& label, Access<std::vector<std::string>> access) {
+  return {
+      label.key,
+      label.doc,
+      "a list of texts ([] for none)",
+      {},
+      [access](RunConfig& config, const Value& value) {
+        if (value.kind != Value::Kind::kList) {
+          return false;
+        }
+        *access(config) = value.items;
+        return true;
+      },
+      [access](RunConfig& config) {
+        std::vector<std::string> items;
+        for (const std::string& item : *access(config)) {
+          items.push_back(quote(item));
+        }
+        return format_list(items);
+      }};
+}
+
 Field optional_real(
     const Label& label, Access<std::optional<double>> access, const RealRange& range) {
   return {

@@ -50,6 +50,8 @@ Field real(const Label& label, Access<double> access, const RealRange& range);
 Field boolean(const Label& label, Access<bool> access);
 Field text(const Label& label, Access<std::string> access);
 
+Field text_list(const Label& label, Access<std::vector<std::string>> access);
+
 /// A number, or `none` for absent.
 Field optional_real(
     const Label& label, Access<std::optional<double>> access, const RealRange& range);

@@ -83,6 +83,9 @@ std::vector<Field> crop_fields() {
 
 std::vector<Field> mix_fields() {
   return {
+      boolean(
+          {"augment.repeated", "each image three times in a row, in an epoch a third as varied"},
+          [](RunConfig& c) { return &c.augment.repeated; }),
       real(
           {"augment.mixup_alpha", "mixup factor ~ Beta(alpha, alpha); 0: off"},
           [](RunConfig& c) { return &c.augment.mixup_alpha; },

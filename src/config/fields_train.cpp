@@ -4,10 +4,69 @@
 namespace vim::config {
 namespace {
 
+using models::PosEmbedResize;
 using models::Recompute;
 using optim::ScheduleUpdate;
 using train::DeviceChoice;
+using train::DistillationKind;
+using train::LossKind;
 using train::Precision;
+using train::WeightSet;
+
+std::vector<Field> finetune_fields() {
+  return {
+      text(
+          {"finetune.weights", "weights to start from: a checkpoint, .safetensors or .pth file"},
+          [](RunConfig& c) { return &c.finetune.weights; }),
+      choice<WeightSet>(
+          {"finetune.which", "which of its weights: model or ema"},
+          [](RunConfig& c) { return &c.finetune.which; },
+          {{"model", WeightSet::kModel}, {"ema", WeightSet::kEma}}),
+      boolean(
+          {"finetune.new_head", "true: a head for another number of classes is not taken over"},
+          [](RunConfig& c) { return &c.finetune.new_head; }),
+      choice<PosEmbedResize>(
+          {"finetune.pos_embed",
+           "resizing it: correct, or upstream, which misplaces the class row"},
+          [](RunConfig& c) { return &c.finetune.pos_embed; },
+          {{"correct", PosEmbedResize::kCorrect}, {"upstream", PosEmbedResize::kUpstream}}),
+      text_list(
+          {"finetune.allow_missing", "patterns of parameters that the file need not have"},
+          [](RunConfig& c) { return &c.finetune.allow_missing; }),
+  };
+}
+
+std::vector<Field> loss_fields() {
+  return {
+      choice<LossKind>(
+          {"loss.kind", "cross_entropy, or binary: one binary cross-entropy for each class"},
+          [](RunConfig& c) { return &c.loss.kind; },
+          {{"cross_entropy", LossKind::kCrossEntropy}, {"binary", LossKind::kBinary}}),
+      boolean(
+          {"loss.cosub", "train two subnetworks of each batch on each other; twice the work"},
+          [](RunConfig& c) { return &c.loss.cosub; }),
+      choice<DistillationKind>(
+          {"distillation.kind", "what the teacher gives: none, soft or hard targets"},
+          [](RunConfig& c) { return &c.loss.distillation.kind; },
+          {{"none", DistillationKind::kNone},
+           {"soft", DistillationKind::kSoft},
+           {"hard", DistillationKind::kHard}}),
+      real(
+          {"distillation.alpha", "weight of the teacher's loss"},
+          [](RunConfig& c) { return &c.loss.distillation.alpha; },
+          kFraction),
+      real(
+          {"distillation.tau", "temperature of soft distillation"},
+          [](RunConfig& c) { return &c.loss.distillation.tau; },
+          kPositive),
+      text(
+          {"distillation.teacher", "weights of the teacher, another Vision Mamba"},
+          [](RunConfig& c) { return &c.loss.distillation.teacher; }),
+      text(
+          {"distillation.teacher_config", "its YAML file; empty: the one its weights carry"},
+          [](RunConfig& c) { return &c.loss.distillation.teacher_config; }),
+  };
+}
 
 std::vector<Field> optimizer_fields() {
   return {
@@ -34,6 +93,16 @@ std::vector<Field> optimizer_fields() {
           {"optim.clip_norm", "largest global gradient norm; none: no clipping"},
           [](RunConfig& c) { return &c.optim.clip_norm; },
           kPositive),
+      real(
+          {"optim.layer_decay", "factor of the rate from each layer to the one before; 1: none"},
+          [](RunConfig& c) { return &c.optim.layer_decay; },
+          {.high = 1, .is_low_included = false}),
+      text_list(
+          {"optim.freeze", "patterns of parameters that are not trained, as \"layers.[0-5].*\""},
+          [](RunConfig& c) { return &c.optim.freeze; }),
+      text_list(
+          {"optim.freeze_except", "patterns of parameters that are trained all the same"},
+          [](RunConfig& c) { return &c.optim.freeze_except; }),
   };
 }
 
@@ -163,6 +232,13 @@ std::vector<Field> compat_fields() {
           {"compat.schedule_lag", "false: epoch e trains with f(e), not f(e - 1)"},
           [](RunConfig& c) { return &c.schedule.lag; }),
       boolean(
+          {"compat.resume_lag", "false: the first epoch of a resumed run trains with f(e)"},
+          [](RunConfig& c) { return &c.schedule.resume_lag; }),
+      boolean(
+          {"compat.nan_to_num_loss",
+           "true: a loss that is NaN counts as 0, as the official option"},
+          [](RunConfig& c) { return &c.loss.nan_to_num; }),
+      boolean(
           {"compat.decay_A_log", "false: no weight decay on A_log and A_b_log"},
           [](RunConfig& c) { return &c.optim.decay_A_log; }),
   };
@@ -171,8 +247,15 @@ std::vector<Field> compat_fields() {
 }  // namespace
 
 std::vector<Field> train_fields() {
-  std::vector<Field> fields = optimizer_fields();
-  for (auto part : {schedule_fields, loop_fields, device_fields, keeping_fields, compat_fields}) {
+  std::vector<Field> fields = finetune_fields();
+  for (auto part :
+       {loss_fields,
+        optimizer_fields,
+        schedule_fields,
+        loop_fields,
+        device_fields,
+        keeping_fields,
+        compat_fields}) {
     const std::vector<Field> rows = part();
     fields.insert(fields.end(), rows.begin(), rows.end());
   }

@@ -42,6 +42,7 @@ struct AugmentOptions {
   std::array<double, 3> mean = {0.485, 0.456, 0.406};
   std::array<double, 3> std = {0.229, 0.224, 0.225};
   double eval_crop_ratio = 0.875;
+  bool repeated = false;      // repeated augmentation; see repeated_augmentation_order
   double mixup_alpha = 0.8;   // 0: off
   double cutmix_alpha = 1.0;  // 0: off
   double mix_prob = 1.0;

@@ -72,6 +72,8 @@ std::vector<int64_t> distributed_order(int64_t n, const ShardOptions& shard) {
   return take_shard(shard.shuffle ? shuffled_order(n, shard.seed, shard.epoch) : iota(n), shard);
 }
 
+int64_t repeated_augmentation_size(int64_t n) { return n / kSelectedRound * kSelectedRound; }
+
 std::vector<int64_t> repeated_augmentation_order(int64_t n, const ShardOptions& shard) {
   check_shard(n, shard);
   std::vector<int64_t> repeated;
@@ -80,7 +82,7 @@ std::vector<int64_t> repeated_augmentation_order(int64_t n, const ShardOptions& 
     repeated.insert(repeated.end(), kRepeats, index);
   }
   std::vector<int64_t> taken = take_shard(repeated, shard);
-  const int64_t selected = n / kSelectedRound * kSelectedRound / shard.world;
+  const int64_t selected = repeated_augmentation_size(n) / shard.world;
   taken.resize(std::min(taken.size(), static_cast<size_t>(selected)));
   return taken;
 }

@@ -26,6 +26,10 @@ struct ShardOptions {
 /// multiple of `world`, every world-th entry from `rank` on.
 std::vector<int64_t> distributed_order(int64_t n, const ShardOptions& shard);
 
+/// Images in an epoch of repeated_augmentation_order over n images, of all processes together: n
+/// rounded down to a multiple of 256, as long as `world` divides it.
+int64_t repeated_augmentation_size(int64_t n);
+
 /// The official RASampler, three repeats: every index three times in a row, padded with the list's
 /// own beginning, every world-th entry from `rank` on, of which floor(floor(n / 256) * 256 / world)
 /// are kept: none below 256 images. The permutation's seed is the epoch alone; shard.seed and

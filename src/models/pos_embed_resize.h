@@ -10,12 +10,6 @@
 
 namespace vim::models {
 
-/// kUpstream is the official code's way (vim_spec 6.7, Q9): the first rows count as the class
-/// tokens', wherever those stand, and the rest as a square map. kCorrect takes the class tokens'
-/// rows from their slots, resizes the patches' map, of any aspect ratio, and puts the class tokens'
-/// rows into their slots of the new sequence.
-enum class PosEmbedResize { kUpstream, kCorrect };
-
 /// Patches per column and per row.
 struct Grid {
   int64_t height = 0;

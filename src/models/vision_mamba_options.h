@@ -23,6 +23,13 @@ enum class Norm { kRms, kLayer };
 /// themselves; all of a layer but what enters it; or all of a group of about sqrt(depth) layers.
 enum class Recompute { kNone, kMixer, kBlock };
 
+/// How a position embedding comes to another patch grid. kUpstream is the official code's way
+/// (vim_spec 6.7, Q9): the first rows count as the class tokens', wherever those stand, and the
+/// rest as a square map. kCorrect takes the class tokens' rows from their slots, resizes the
+/// patches' map, of any aspect ratio, and puts the class tokens' rows into their slots of the new
+/// sequence.
+enum class PosEmbedResize { kUpstream, kCorrect };
+
 struct VisionMambaOptions {
   std::string preset;                            // name it was made from, for the record
   std::array<int64_t, 2> img_size = {224, 224};  // height, width

@@ -66,6 +66,7 @@ kernels::AdamWParams make_params(const AdamWTensors& tensors, const AdamWFactorO
   params.beta2 = factors.betas[1];
   params.eps = factors.eps;
   params.weight_decay = factors.weight_decay;
+  params.lr_scale = factors.lr_scale;
   params.ema_decay = factors.ema_decay;
   params.grad = float_data(tensors.grad);
   params.value = float_data(tensors.value);

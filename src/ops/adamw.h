@@ -27,6 +27,7 @@ struct AdamWFactorOptions {
   std::array<double, 2> betas = {0.9, 0.999};
   double eps = 1e-8;
   double weight_decay = 0.0;
+  double lr_scale = 1.0;  // the learning rate is multiplied by it
   double ema_decay = 0.0;
 };
 

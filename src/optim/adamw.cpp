@@ -1,4 +1,4 @@
-// The two groups share the step count, which is advanced once, before both.
+// All groups share the step count, which is advanced once, before them.
 #include "src/optim/adamw.h"
 
 #include <ATen/ATen.h>
@@ -45,10 +45,10 @@ void update_on_cpu(
         range(StoreBuffer::kExpAvgSq),
         /*max_exp_avg_sqs=*/{},
         /*state_steps=*/{store.step_count()},
-        rate,
+        rate * group.rule.lr_scale,
         options.betas[0],
         options.betas[1],
-        group.weight_decay,
+        group.rule.weight_decay,
         options.eps,
         /*amsgrad=*/false,
         /*maximize=*/false,
@@ -88,7 +88,12 @@ void update_on_device(
   tensors.grad_scale = control.grad_scale;
   tensors.found_inf = control.found_inf;
   ops::adamw(
-      tensors, {options.betas, options.eps, group.weight_decay, control.ema_decay.value_or(0.0)});
+      tensors,
+      {options.betas,
+       options.eps,
+       group.rule.weight_decay,
+       group.rule.lr_scale,
+       control.ema_decay.value_or(0.0)});
 }
 
 }  // namespace
@@ -105,12 +110,16 @@ void adamw_step(
   if (ops::has_device_adamw(store.step_count())) {
     const at::Tensor rate = rate_tensor(lr, store.step_count());
     for (const ParameterGroup& group : store.groups()) {
-      update_on_device(store, group, options, rate, control);
+      if (!group.rule.is_frozen) {
+        update_on_device(store, group, options, rate, control);
+      }
     }
     return;
   }
   for (const ParameterGroup& group : store.groups()) {
-    update_on_cpu(store, group, options, lr, control);
+    if (!group.rule.is_frozen) {
+      update_on_cpu(store, group, options, lr, control);
+    }
   }
   store.refresh_shadow();
   if (control.ema_decay) {

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace vim::optim {
 
@@ -15,6 +17,9 @@ struct AdamWOptions {
   double weight_decay = 0.05;
   bool decay_A_log = true;          // official: A_log and A_b_log are decayed
   std::optional<double> clip_norm;  // absent: no clipping
+  double layer_decay = 1.0;  // factor of the learning rate from one layer to the one before it
+  std::vector<std::string> freeze = {};         // patterns (fnmatch) of names that are not trained
+  std::vector<std::string> freeze_except = {};  // patterns of those that are, all the same
 };
 
 /// Whether the rate changes between epochs, with the official lag of one epoch, or in every step.
@@ -26,6 +31,9 @@ struct ScheduleOptions {
   double min_lr = 1e-5;
   ScheduleUpdate update = ScheduleUpdate::kEpoch;
   bool lag = true;  // update by epoch: epoch e trains with f(e - 1), as the official script does
+  // false: an epoch that a run is resumed at the beginning of trains without the lag, with f(e), as
+  // officially (vim_spec Q15); true: as if the run had not been interrupted
+  bool resume_lag = true;
 };
 
 struct EmaOptions {

@@ -8,7 +8,6 @@
 #include <array>
 #include <functional>
 #include <sstream>
-#include <string_view>
 #include <unordered_set>
 
 #include "src/core/error.h"
@@ -27,9 +26,18 @@ void check_options(const AdamWOptions& options) {
   if (!(options.eps > 0)) {
     throw Error("optim.eps: must be greater than 0; the official recipe has 1e-8");
   }
-  if (!(options.weight_decay >= 0)) {
-    throw Error("optim.weight_decay: must not be negative; set 0 for no decay");
+}
+
+std::string describe_rule(const GroupRule& rule) {
+  if (rule.is_frozen) {
+    return "frozen";
   }
+  std::ostringstream text;
+  text << "weight decay " << rule.weight_decay;
+  if (rule.lr_scale != 1.0) {
+    text << ", learning rate x " << rule.lr_scale;
+  }
+  return text.str();
 }
 
 void check_parameter(
@@ -60,23 +68,11 @@ int64_t ParameterGroup::num_elements() const {
   return sum;
 }
 
-bool is_decayed(const std::string& name, int64_t dim, const AdamWOptions& options) {
-  constexpr std::array<std::string_view, 5> kSkipped = {
-      "pos_embed", "cls_token", "cls_token_head", "cls_token_tail", "dist_token"};
-  if (dim <= 1 || name.ends_with(".bias")) {
-    return false;
-  }
-  if (std::find(kSkipped.begin(), kSkipped.end(), name) != kSkipped.end()) {
-    return false;
-  }
-  const bool is_state_matrix = name.ends_with(".A_log") || name.ends_with(".A_b_log");
-  return options.decay_A_log || !is_state_matrix;
-}
-
 ParameterStore::ParameterStore(torch::nn::Module& model, const AdamWOptions& options) {
   check_options(options);
   const at::NoGradGuard no_grad;
-  lay_out(model, options);
+  collect_groups(model, options);
+  lay_out();
   const at::TensorOptions buffer = groups_.front().members.front().parameter.options();
   value_ = at::zeros({length_}, buffer);
   grad_ = at::zeros({length_}, buffer);
@@ -86,11 +82,11 @@ ParameterStore::ParameterStore(torch::nn::Module& model, const AdamWOptions& opt
   install_views();
 }
 
-void ParameterStore::lay_out(torch::nn::Module& model, const AdamWOptions& options) {
+void ParameterStore::collect_groups(torch::nn::Module& model, const AdamWOptions& options) {
   const auto parameters = model.named_parameters(/*recurse=*/true);
   TORCH_CHECK(!parameters.is_empty(), "ParameterStore: the model has no parameters");
-  ParameterGroup plain{0.0, 0, 0, {}};
-  ParameterGroup decayed{options.weight_decay, 0, 0, {}};
+  check_group_options(parameters.keys(), options);
+  const int64_t depth = count_layers(parameters.keys());
   std::unordered_set<const void*> seen;
   for (const auto& item : parameters) {
     check_parameter(item.key(), item.value(), parameters.begin()->value().device());
@@ -99,24 +95,32 @@ void ParameterStore::lay_out(torch::nn::Module& model, const AdamWOptions& optio
         "ParameterStore: ",
         item.key(),
         " is registered twice; shared parameters are not supported");
-    const bool is_in_decayed =
-        options.weight_decay != 0 && is_decayed(item.key(), item.value().dim(), options);
-    ParameterGroup& group = is_in_decayed ? decayed : plain;
-    group.members.push_back({item.key(), 0, item.value().sizes().vec(), item.value()});
-  }
-  for (ParameterGroup* group : {&plain, &decayed}) {
-    if (group->members.empty()) {
-      continue;
+    const GroupRule rule = group_rule(item.key(), item.value().dim(), depth, options);
+    auto group = std::find_if(groups_.begin(), groups_.end(), [&rule](const ParameterGroup& other) {
+      return other.rule == rule;
+    });
+    if (group == groups_.end()) {
+      group = groups_.insert(groups_.end(), {rule, 0, 0, {}});
     }
-    group->offset = length_;
-    for (StoredParameter& member : group->members) {
-      places_[member.name] = {groups_.size(), static_cast<size_t>(&member - group->members.data())};
-      member.offset = length_;
-      length_ += round_up(member.parameter.numel(), kAlignment);
+    group->members.push_back({item.key(), 0, item.value().sizes().vec(), item.value()});
+  }
+  std::stable_sort(groups_.begin(), groups_.end(), [](const auto& a, const auto& b) {
+    return a.rule.weight_decay < b.rule.weight_decay;
+  });
+}
+
+void ParameterStore::lay_out() {
+  for (size_t index = 0; index < groups_.size(); ++index) {
+    ParameterGroup& group = groups_[index];
+    group.offset = length_;
+    for (size_t member = 0; member < group.members.size(); ++member) {
+      StoredParameter& stored = group.members[member];
+      places_[stored.name] = {index, member};
+      stored.offset = length_;
+      length_ += round_up(stored.parameter.numel(), kAlignment);
     }
     length_ = round_up(length_, kStoreRow);
-    group->length = length_ - group->offset;
-    groups_.push_back(std::move(*group));
+    group.length = length_ - group.offset;
   }
 }
 
@@ -127,7 +131,11 @@ void ParameterStore::install_views() {
       const at::Tensor place = view(StoreBuffer::kValue, member);
       place.copy_(parameter);
       parameter.set_data(place);
-      parameter.mutable_grad() = view(StoreBuffer::kGrad, member);
+      if (group.rule.is_frozen) {
+        parameter.set_requires_grad(false);
+      } else {
+        parameter.mutable_grad() = view(StoreBuffer::kGrad, member);
+      }
     }
   }
 }
@@ -205,15 +213,26 @@ int64_t ParameterStore::num_elements() const {
   return sum;
 }
 
+int64_t ParameterStore::num_trainable() const {
+  int64_t sum = 0;
+  for (const ParameterGroup& group : groups_) {
+    sum += group.rule.is_frozen ? 0 : group.num_elements();
+  }
+  return sum;
+}
+
 void ParameterStore::check_views() const {
   const float* values = value_.const_data_ptr<float>();
   const float* grads = grad_.const_data_ptr<float>();
   for (const ParameterGroup& group : groups_) {
     for (const StoredParameter& member : group.members) {
       const at::Tensor& parameter = member.parameter;
-      const bool is_in_place = parameter.const_data_ptr() == values + member.offset &&
-                               parameter.grad().defined() &&
-                               parameter.grad().const_data_ptr() == grads + member.offset;
+      const at::Tensor& grad = parameter.grad();
+      const bool is_grad_in_place =
+          group.rule.is_frozen ||
+          (grad.defined() && grad.const_data_ptr() == grads + member.offset);
+      const bool is_in_place =
+          parameter.const_data_ptr() == values + member.offset && is_grad_in_place;
       TORCH_CHECK(
           is_in_place,
           "ParameterStore: ",
@@ -249,8 +268,8 @@ std::string describe_groups(const ParameterStore& store) {
   std::ostringstream text;
   for (size_t index = 0; index < store.groups().size(); ++index) {
     const ParameterGroup& group = store.groups()[index];
-    text << "group " << index << ": weight decay " << group.weight_decay << ", "
-         << group.members.size() << " tensors, " << group.num_elements() << " elements\n";
+    text << "group " << index << ": " << describe_rule(group.rule) << ", " << group.members.size()
+         << " tensors, " << group.num_elements() << " elements\n";
     for (const StoredParameter& member : group.members) {
       text << "  " << member.name << ' ' << member.parameter.sizes() << '\n';
     }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "src/optim/optim_options.h"
+#include "src/optim/parameter_groups.h"
 
 namespace torch::nn {
 class Module;
@@ -30,9 +31,9 @@ struct StoredParameter {
   at::Tensor parameter;  // the module's own tensor, a view of the value buffer
 };
 
-/// A contiguous range of the buffers whose parameters share a weight decay.
+/// A contiguous range of the buffers whose parameters are treated alike.
 struct ParameterGroup {
-  double weight_decay = 0.0;
+  GroupRule rule;
   int64_t offset = 0;                    // elements
   int64_t length = 0;                    // elements, padding included
   std::vector<StoredParameter> members;  // in the model's registration order
@@ -42,16 +43,18 @@ struct ParameterGroup {
 
 enum class StoreBuffer { kValue, kGrad, kExpAvg, kExpAvgSq, kEma, kShadow };
 
-/// Groups follow the official rule (vim_spec 6.3): parameters that are one-dimensional, end in
-/// ".bias" or are position embedding or class tokens are not decayed; without any weight decay
-/// there is one group. A parameter starts at a multiple of 256 bytes in the float buffers; the
-/// padding in between is zero and stays so under every operation of this folder.
+/// Parameters of equal rule (parameter_groups.h) form a group; in the official recipe these are the
+/// two of vim_spec 6.3, or one without any weight decay. A parameter starts at a multiple of 256
+/// bytes in the float buffers; the padding in between is zero and stays so under every operation of
+/// this folder.
 class ParameterStore {
  public:
   /// Moves the model's parameters into the store: each becomes a view of the value buffer, its
-  /// gradient one of the gradient buffer. Call after the model is on its device; `to()` on the
-  /// model afterwards breaks the views, which check_views reports. Throws c10::Error unless every
-  /// parameter is a float tensor of its own on one device; vim::Error for options out of range.
+  /// gradient one of the gradient buffer. Those that options freeze no longer require a gradient
+  /// and have none; their part of the gradient buffer stays zero. Call after the model is on its
+  /// device; `to()` on the model afterwards breaks the views, which check_views reports. Throws
+  /// c10::Error unless every parameter is a float tensor of its own on one device; vim::Error for
+  /// options out of range.
   ParameterStore(torch::nn::Module& model, const AdamWOptions& options);
 
   /// Adds the weight average, starting as a copy of the values.
@@ -91,10 +94,12 @@ class ParameterStore {
   /// Halves the loss scale after a step that found_inf marks, doubles it after 2000 steps without.
   void update_loss_scale(const at::Tensor& found_inf);
 
-  /// Groups in the official optimizer's order: not decayed, then decayed.
+  /// Not decayed ones first, as in the official optimizer, and else in the order in which the
+  /// model registers the first parameter of each.
   const std::vector<ParameterGroup>& groups() const { return groups_; }
 
-  int64_t num_elements() const;  // padding excluded
+  int64_t num_elements() const;   // padding excluded
+  int64_t num_trainable() const;  // the same without frozen parameters
 
   /// Throws c10::Error, naming the parameter, if a parameter or gradient of the model no longer
   /// lies in the store.
@@ -112,7 +117,8 @@ class ParameterStore {
     size_t member;
   };
 
-  void lay_out(torch::nn::Module& model, const AdamWOptions& options);
+  void collect_groups(torch::nn::Module& model, const AdamWOptions& options);
+  void lay_out();
   void install_views();
   const StoredParameter& find(const std::string& name) const;
 
@@ -129,9 +135,6 @@ class ParameterStore {
   at::Tensor loss_scale_;
   at::Tensor scale_growth_;
 };
-
-/// True if the official rule gives a parameter of this name and dimension weight decay.
-bool is_decayed(const std::string& name, int64_t dim, const AdamWOptions& options);
 
 /// One line per group and one per member: what `--dry-run` prints.
 std::string describe_groups(const ParameterStore& store);

@@ -130,4 +130,8 @@ at::Tensor mixed_targets(
   return targets;
 }
 
+at::Tensor unmixed_targets(const std::vector<int64_t>& labels, const TargetOptions& options) {
+  return mixed_targets(labels, std::vector<GroupMix>(labels.size()), options);
+}
+
 }  // namespace vim::train

@@ -61,4 +61,7 @@ at::Tensor mixed_targets(
     const std::vector<GroupMix>& groups,
     const TargetOptions& options);
 
+/// The same without any mixing.
+at::Tensor unmixed_targets(const std::vector<int64_t>& labels, const TargetOptions& options);
+
 }  // namespace vim::train

@@ -7,7 +7,7 @@
 
 #include "src/train/evaluation_passes.h"
 #include "src/train/train_state.h"
-#include "src/weights/checkpoint_file.h"
+#include "src/weights/weight_file.h"
 
 namespace vim::train {
 namespace {
@@ -50,9 +50,9 @@ void predict(
   }
 }
 
-std::vector<std::string> stored_class_names(const weights::SafetensorsFile& file) {
+std::vector<std::string> stored_class_names(const weights::WeightFile& file) {
   const auto state = file.metadata().find("state");
-  if (!weights::is_checkpoint(file) || state == file.metadata().end()) {
+  if (file.format() != weights::WeightFile::Format::kCheckpoint || state == file.metadata().end()) {
     return {};
   }
   return train_state_from_json(state->second, file.name()).identity.class_names;

@@ -10,7 +10,7 @@
 #include "src/train/evaluator.h"
 
 namespace vim::weights {
-class SafetensorsFile;
+class WeightFile;
 }
 
 namespace vim::train {
@@ -42,6 +42,6 @@ void predict(
 
 /// The class names that a training checkpoint holds, by class number; none for other files. Throws
 /// vim::Error if the checkpoint's state cannot be read.
-std::vector<std::string> stored_class_names(const weights::SafetensorsFile& file);
+std::vector<std::string> stored_class_names(const weights::WeightFile& file);
 
 }  // namespace vim::train

@@ -33,6 +33,11 @@ data::LoaderOptions loader_options(
   return loader;
 }
 
+// Images that an epoch visits, before the last, partial batch is dropped.
+int64_t epoch_size(const StepPipelineOptions& options, int64_t num_images) {
+  return options.step.augment.repeated ? data::repeated_augmentation_size(num_images) : num_images;
+}
+
 }  // namespace
 
 StepPipeline::StepPipeline(
@@ -44,7 +49,9 @@ StepPipeline::StepPipeline(
           options_.step.augment,
           step_.model_options().img_size[0],
           step_.model_options().img_size[1]),
-      steps_per_epoch_(images.size() / std::max<int64_t>(train_options().global_batch, 1)) {
+      steps_per_epoch_(
+          epoch_size(options_, images.size()) /
+          std::max<int64_t>(train_options().global_batch, 1)) {
   check_data();
   if (train_options().threads > 0) {
     at::set_num_threads(static_cast<int>(train_options().threads));
@@ -65,6 +72,11 @@ void StepPipeline::check_data() const {
     throw Error(
         fmt::format("model.channels: images have 3 channels, got {}; set 3", model.channels));
   }
+  if (options_.step.augment.repeated && epoch_size(options_, images_.size()) == 0) {
+    throw Error(fmt::format(
+        "augment.repeated: needs at least 256 training images, there are {}; set it to false",
+        images_.size()));
+  }
   if (steps_per_epoch_ < 1) {
     throw Error(fmt::format(
         "train.global_batch: {} is more than the {} training images; lower it",
@@ -82,7 +94,8 @@ int64_t StepPipeline::choose_micro_batch(int64_t earlier) {
     request.configured = earlier;
   }
   request.bytes_per_image =
-      estimate_activation_bytes(step_.model_options(), train_options().precision);
+      estimate_activation_bytes(step_.model_options(), train_options().precision) *
+      (options_.step.loss.cosub ? 2 : 1);
   request.memory_bytes = available_device_bytes(step_.device());
   micro_batch_ = train::choose_micro_batch(request);
   constexpr double kMebibyte = 1 << 20;
@@ -99,10 +112,19 @@ int64_t StepPipeline::choose_micro_batch(int64_t earlier) {
   return micro_batch_;
 }
 
+// One list for all ranks: what the official samplers deal out to them, rank by rank, is this list
+// in turn. The official repeated order depends on the epoch alone, not on the seed.
+std::vector<int64_t> StepPipeline::epoch_order(int64_t epoch) const {
+  const auto number = static_cast<uint64_t>(epoch);
+  if (options_.step.augment.repeated) {
+    return data::repeated_augmentation_order(images_.size(), {.epoch = number});
+  }
+  return data::shuffled_order(images_.size(), train_options().seed, number);
+}
+
 void StepPipeline::start_epoch(int64_t epoch, int64_t step_in_epoch) {
   const int64_t global_batch = train_options().global_batch;
-  std::vector<int64_t> order =
-      data::shuffled_order(images_.size(), train_options().seed, static_cast<uint64_t>(epoch));
+  std::vector<int64_t> order = epoch_order(epoch);
   order.resize(static_cast<size_t>(steps_per_epoch_ * global_batch));  // drop the partial batch
   loader_->start(std::move(order), static_cast<uint64_t>(epoch), step_in_epoch * global_batch);
 }
@@ -129,8 +151,9 @@ int64_t StepPipeline::num_micro_batches() const {
 
 double StepPipeline::learning_rate(int64_t step) const {
   const double peak = optim::peak_learning_rate(options_.step.optim, train_options().global_batch);
-  return optim::learning_rate(
-      options_.schedule, peak, train_options().epochs, step, steps_per_epoch_);
+  optim::ScheduleOptions schedule = options_.schedule;
+  schedule.lag = schedule.lag && step / steps_per_epoch_ != unlagged_epoch_;
+  return optim::learning_rate(schedule, peak, train_options().epochs, step, steps_per_epoch_);
 }
 
 }  // namespace vim::train

@@ -29,6 +29,9 @@ class StepPipeline {
   /// `earlier` images (0: as many as memory allows). Returns the size. Call once, before any epoch.
   int64_t choose_micro_batch(int64_t earlier);
 
+  /// The schedule's lag is left out in this epoch; -1: in none. Call before its first step.
+  void set_unlagged_epoch(int64_t epoch) { unlagged_epoch_ = epoch; }
+
   /// Begins an epoch's order at one of its steps; step steps_per_epoch() loads nothing.
   void start_epoch(int64_t epoch, int64_t step_in_epoch);
 
@@ -48,6 +51,7 @@ class StepPipeline {
  private:
   const TrainOptions& train_options() const { return options_.step.train; }
   void check_data() const;
+  std::vector<int64_t> epoch_order(int64_t epoch) const;
 
   StepPipelineOptions options_;
   const data::Dataset& images_;
@@ -55,6 +59,7 @@ class StepPipeline {
   data::TrainTransform transform_;
   int64_t steps_per_epoch_;
   int64_t micro_batch_ = 0;
+  int64_t unlagged_epoch_ = -1;
   std::unique_ptr<data::Loader> loader_;
 };
 

@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <map>
+#include <optional>
 
 #include "src/core/error.h"
 
@@ -15,6 +16,21 @@ namespace {
 
 std::string describe(weights::TensorType type, const std::vector<int64_t>& shape) {
   return fmt::format("{} [{}]", weights::type_name(type), fmt::join(shape, ", "));
+}
+
+std::optional<at::ScalarType> float_type(weights::TensorType type) {
+  switch (type) {
+    case weights::TensorType::kF64:
+      return at::kDouble;
+    case weights::TensorType::kF32:
+      return at::kFloat;
+    case weights::TensorType::kF16:
+      return at::kHalf;
+    case weights::TensorType::kBF16:
+      return at::kBFloat16;
+    default:
+      return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -36,6 +52,24 @@ weights::TensorType stored_type(at::ScalarType type) {
     default:
       TORCH_CHECK(false, "checkpoint: tensors of type ", type, " are not stored");
   }
+}
+
+at::Tensor float_tensor(
+    std::span<const std::byte> bytes,
+    weights::TensorType type,
+    const std::vector<int64_t>& shape,
+    const std::function<std::string()>& what) {
+  const std::optional<at::ScalarType> element = float_type(type);
+  if (!element) {
+    throw Error(fmt::format(
+        "{} holds {} elements; weights must be F64, F32, F16 or BF16",
+        what(),
+        weights::type_name(type)));
+  }
+  const at::Tensor tensor = at::empty(shape, *element);
+  TORCH_INTERNAL_ASSERT(tensor.nbytes() == bytes.size(), "a stored tensor's size fits its shape");
+  std::memcpy(tensor.mutable_data_ptr(), bytes.data(), bytes.size());
+  return tensor.to(at::kFloat);
 }
 
 std::vector<std::string> find_mismatches(

@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +19,14 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 /// The file's name of an element type. Throws c10::Error for types that are not stored.
 weights::TensorType stored_type(at::ScalarType type);
+
+/// The elements as a float tensor on the CPU; bytes: little-endian, row-major, of that type. Throws
+/// vim::Error, which begins with what() returns, for types that are not floating-point numbers.
+at::Tensor float_tensor(
+    std::span<const std::byte> bytes,
+    weights::TensorType type,
+    const std::vector<int64_t>& shape,
+    const std::function<std::string()>& what);
 
 /// One line for each wanted tensor that is missing or has another type or shape, and for each
 /// tensor of the file whose name starts with `prefix` and is not wanted. Empty: everything fits.

@@ -82,6 +82,7 @@ TrainState read_state(const nlohmann::json& value) {
   }
   value.at("best_acc1").get_to(state.best_acc1);
   value.at("best_step").get_to(state.best_step);
+  state.unlagged_epoch = value.value("unlagged_epoch", state.unlagged_epoch);
   return state;
 }
 
@@ -125,7 +126,8 @@ std::string to_json(const TrainState& state) {
       {"interval_loss", state.interval_loss},
       {"history", history},
       {"best_acc1", state.best_acc1},
-      {"best_step", state.best_step}};
+      {"best_step", state.best_step},
+      {"unlagged_epoch", state.unlagged_epoch}};
   return value.dump();
 }
 

@@ -57,7 +57,8 @@ struct TrainState {
   RunningMean interval_loss;  // since the last line of metrics.csv
   std::vector<EpochRecord> history;
   double best_acc1 = -1.0;
-  int64_t best_step = -1;  // names the best checkpoint; -1: none yet
+  int64_t unlagged_epoch = -1;  // see ScheduleOptions::resume_lag; -1: none
+  int64_t best_step = -1;       // names the best checkpoint; -1: none yet
 
   bool operator==(const TrainState&) const = default;
 };

@@ -43,6 +43,7 @@ std::vector<GroupMix> draw_mixes(
 TrainStep::TrainStep(models::VisionMamba model, TrainStepOptions options)
     : options_(std::move(options)),
       model_(std::move(model)),
+      criterion_(options_.loss, options_.augment.label_smoothing, options_.teacher),
       store_(*model_, options_.optim),
       mix_group_(mix_group_size(options_.augment, options_.train.global_batch)),
       device_(store_.flat(optim::StoreBuffer::kValue).device()),
@@ -85,15 +86,42 @@ void TrainStep::begin(int64_t step) {
   }
 }
 
+// With cosub every image goes through the model twice, with draws of its own each time.
+models::StepDraws TrainStep::make_draws(const models::DrawKey& key, int64_t batch) const {
+  models::StepDraws draws = models::draw_step(model_->options(), key, batch, /*is_training=*/true);
+  if (!options_.loss.cosub) {
+    return draws;
+  }
+  models::DrawKey again = key;
+  again.first_position += options_.train.global_batch;
+  const models::StepDraws second =
+      models::draw_step(model_->options(), again, batch, /*is_training=*/true);
+  if (draws.drop_path_masks.defined()) {
+    draws.drop_path_masks = at::cat({draws.drop_path_masks, second.drop_path_masks}, 1);
+  }
+  if (draws.dropout_mask.defined()) {
+    draws.dropout_mask = at::cat({draws.dropout_mask, second.dropout_mask});
+  }
+  return draws;
+}
+
 PassInputs TrainStep::make_inputs(const data::LoadedBatch& batch) const {
   const int64_t first_position = batch.first_position % options_.train.global_batch;
   const models::VisionMambaOptions& shape = model_->options();
   const models::DrawKey key{options_.train.seed, static_cast<uint64_t>(step_), first_position};
   PassInputs inputs;
   inputs.images = image_bytes(batch, shape.img_size);
-  inputs.draws = models::draw_step(shape, key, batch.size, /*is_training=*/true);
+  inputs.draws = make_draws(key, batch.size);
+  // A binary loss asks which classes take part, whatever their weight (vim_spec Q33).
+  const bool is_binary = options_.loss.kind == LossKind::kBinary;
+  const TargetOptions targets{
+      shape.num_classes, is_binary ? 0.0 : options_.augment.label_smoothing};
   if (!is_mixing(options_.augment)) {
-    inputs.labels = label_tensor(batch);
+    if (criterion_.needs_targets()) {
+      inputs.targets = unmixed_targets(batch.labels, targets);
+    } else {
+      inputs.labels = label_tensor(batch);
+    }
     return inputs;
   }
   TORCH_CHECK(
@@ -107,23 +135,25 @@ PassInputs TrainStep::make_inputs(const data::LoadedBatch& batch) const {
   const std::vector<GroupMix> groups = draw_mixes(
       options_, key, {shape.img_size[0], shape.img_size[1]}, mix_group_, batch.size / mix_group_);
   inputs.mix = ops::mix_table(mix_samples(groups, mix_group_));
-  inputs.targets =
-      mixed_targets(batch.labels, groups, {shape.num_classes, options_.augment.label_smoothing});
+  inputs.targets = mixed_targets(batch.labels, groups, targets);
+  if (is_binary) {
+    inputs.targets = binarise(inputs.targets, 0.0);
+  }
   return inputs;
 }
 
 // The pass's share of the global batch's mean loss.
 at::Tensor TrainStep::compute_loss(const PassInputs& inputs) {
-  const InputOptions input =
+  InputOptions input =
       input_options(model_->options(), options_.augment, options_.train.precision, device_);
+  if (!criterion_.shares_patches(model_->options())) {
+    input.patch_size = 0;  // whole images serve both
+  }
   std::optional<cuda::ProfileRange> range("forward");
-  const at::Tensor logits =
-      model_->forward(input_images(inputs.images, inputs.mix, input), inputs.draws);
+  const at::Tensor images = input_images(inputs.images, inputs.mix, input);
+  const at::Tensor logits = model_->forward(criterion_.model_images(images), inputs.draws);
   range.emplace("loss");
-  const at::Tensor loss =
-      inputs.targets.defined()
-          ? soft_target_cross_entropy(logits, inputs.targets)
-          : label_smoothing_cross_entropy(logits, inputs.labels, options_.augment.label_smoothing);
+  const at::Tensor loss = criterion_.loss(logits, inputs, images);
   const double share =
       static_cast<double>(inputs.images.size(0)) / static_cast<double>(options_.train.global_batch);
   return loss * share;

@@ -18,6 +18,7 @@
 #include "src/optim/optim_options.h"
 #include "src/optim/parameter_store.h"
 #include "src/train/batch_input.h"
+#include "src/train/criterion.h"
 #include "src/train/train_options.h"
 
 namespace vim::train {
@@ -27,6 +28,8 @@ struct TrainStepOptions {
   optim::AdamWOptions optim;
   optim::EmaOptions ema;
   data::AugmentOptions augment;
+  LossOptions loss = {};
+  std::shared_ptr<models::VisionMambaImpl> teacher = nullptr;  // for distillation; see Criterion
   bool is_deferred = false;  // work as on a GPU, whatever the device; for tests
 };
 
@@ -83,6 +86,7 @@ class TrainStep {
 
  private:
   PassInputs make_inputs(const data::LoadedBatch& batch) const;
+  models::StepDraws make_draws(const models::DrawKey& key, int64_t batch) const;
   at::Tensor compute_loss(const PassInputs& inputs);
   void backward(const at::Tensor& loss, bool is_first);
   at::Tensor scaled_norm() const;
@@ -97,6 +101,7 @@ class TrainStep {
 
   TrainStepOptions options_;
   models::VisionMamba model_;
+  Criterion criterion_;
   optim::ParameterStore store_;
   int64_t mix_group_;
   at::Device device_;

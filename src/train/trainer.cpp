@@ -159,7 +159,7 @@ bool Trainer::finish_epoch() {
   record.epoch = state_.epoch;
   record.train_lr = state_.epoch_lr.mean();
   record.train_loss = state_.epoch_loss.mean();
-  record.n_parameters = store().num_elements();
+  record.n_parameters = store().num_trainable();
   const bool is_evaluated = wants_evaluation();
   if (is_evaluated) {
     save_checkpoint();  // with the evaluation still to come, should it not end

@@ -62,6 +62,8 @@ class Trainer {
   RunOutcome run_epochs();
   int64_t steps_left() const;
   void resume();
+  std::string restore();
+  std::string restore_from_official();
 
   void count_step();
   void take_results();

@@ -9,6 +9,7 @@
 #include "src/core/error.h"
 #include "src/train/checkpoint.h"
 #include "src/train/config_diff.h"
+#include "src/train/official_resume.h"
 #include "src/train/trainer.h"
 
 namespace vim::train {
@@ -100,25 +101,61 @@ void Trainer::check_options() const {
 }
 
 void Trainer::resume() {
+  std::string source = restore_from_official();
+  if (source.empty()) {
+    source = restore();
+  }
+  if (source.empty()) {
+    return;
+  }
+  if (!options_.schedule.resume_lag && state_.step_in_epoch == 0) {
+    state_.unlagged_epoch = state_.epoch;
+  }
+  pipeline_.set_unlagged_epoch(state_.unlagged_epoch);
+  if (state_.epoch >= train_options().epochs) {
+    spdlog::info("{}: all {} epochs are done", source, state_.epoch);
+    return;
+  }
+  spdlog::info(
+      "resuming from {}: epoch {}/{}, step {}/{}",
+      source,
+      state_.epoch + 1,
+      train_options().epochs,
+      state_.step_in_epoch,
+      pipeline_.steps_per_epoch());
+}
+
+// From a checkpoint of ours; returns its name, or "": the run starts from the beginning.
+std::string Trainer::restore() {
   const auto file = folder_.find_checkpoint(options_.resume);
   if (!file) {
-    return;
+    return {};
   }
   const TrainState saved = restore_checkpoint(*file, *step().model(), store());
   check_identity(saved.identity, state_.identity, file->name());
   report_config_changes(*file, options_.config_yaml);
   state_ = saved;
-  if (state_.epoch >= train_options().epochs) {
-    spdlog::info("{}: all {} epochs are done", file->name(), state_.epoch);
-    return;
+  return file->name();
+}
+
+// From a checkpoint of the official program, into a folder that holds none of ours; "" if
+// options.resume is none.
+std::string Trainer::restore_from_official() {
+  if (!std::filesystem::is_regular_file(options_.resume) || !is_torch_file(options_.resume)) {
+    return {};
   }
+  folder_.find_checkpoint("none");
+  const OfficialRecipe recipe{
+      options_.step.optim, options_.schedule, train_options().epochs, train_options().global_batch};
+  const auto progress = restore_official(
+      weights::WeightFile::open(options_.resume), *step().model(), store(), recipe);
+  state_.epoch = progress.epochs_done;
+  state_.step = progress.epochs_done * pipeline_.steps_per_epoch();
   spdlog::info(
-      "resuming from {}: epoch {}/{}, step {}/{}",
-      file->name(),
-      state_.epoch + 1,
-      train_options().epochs,
-      state_.step_in_epoch,
-      pipeline_.steps_per_epoch());
+      "{}: a checkpoint of the official program, after {} updates",
+      options_.resume,
+      progress.updates);
+  return options_.resume;
 }
 
 }  // namespace vim::train

@@ -12,8 +12,8 @@ TEST_CASE("unknown keys and values of a wrong type are named with line, key and 
       {"model:\n  depht: 3\n", "run.yaml:2: model.depht: unknown key; did you mean depth?"},
       {"modle:\n  depth: 3\n", "run.yaml:1: modle: unknown section; did you mean model?"},
       {"\n\nzzzzzzzz: 1\n",
-       "run.yaml:3: zzzzzzzz: unknown section; use one of model, data, augment, optim, schedule, "
-       "train, ema, checkpoint, compat"},
+       "run.yaml:3: zzzzzzzz: unknown section; use one of model, data, augment, finetune, loss, "
+       "distillation, optim, schedule, train, ema, checkpoint, compat"},
       {"model: {num_classes: 10}\n",
        "run.yaml:1: model.num_classes: unknown key; did you mean data.num_classes?"},
       {"optim: {xyzxyzxyz: 10}\n",

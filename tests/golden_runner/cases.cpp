@@ -18,6 +18,7 @@ const std::vector<Kind>& all_kinds() {
       {"ema", ".json", run_ema, Coverage::kDevices},
       {"adamw", ".safetensors", run_adamw, Coverage::kDevices},
       {"pos_interp", ".safetensors", run_pos_interp},
+      {"loss", ".json", run_loss, Coverage::kDevices},
       {"mixup", ".safetensors", run_mixup},
       {"resize", ".safetensors", run_resize},
       {"", ".pth", run_pth},

@@ -38,6 +38,7 @@ Checks run_sampler(const std::filesystem::path& path);
 Checks run_ema(const std::filesystem::path& path);
 Checks run_adamw(const std::filesystem::path& path);
 Checks run_pos_interp(const std::filesystem::path& path);
+Checks run_loss(const std::filesystem::path& path);
 Checks run_mixup(const std::filesystem::path& path);
 Checks run_resize(const std::filesystem::path& path);
 

@@ -6,7 +6,7 @@
 #include "src/cuda/device.h"
 #include "src/train/checkpoint.h"
 #include "src/train/compute_device.h"
-#include "src/train/load_weights.h"
+#include "src/train/weight_import.h"
 #include "tests/gpu/gpu.h"
 #include "tests/gpu/step_run.h"
 #include "tests/support/catch.h"
@@ -39,7 +39,7 @@ void write_trained_checkpoint(const std::filesystem::path& path) {
 EvalResult evaluate_on(
     const std::filesystem::path& path, const at::Device& device, Precision precision) {
   models::VisionMamba model(toy_model_options());
-  train::load_weights(*model, train::open_weights(path), "model");
+  train::import_weights(*model, weights::WeightFile::open(path), "model", {});
   train::place_for_inference(*model, device, precision);
   train::EvaluatorOptions options;
   options.batch = 8;

@@ -46,6 +46,7 @@ const std::vector<AdamWCase>& adamw_cases() {
       {"off_by_one", 4101, 0.05, 1.7F, true, DType::kBFloat16, 1},
       {"off_by_two", 517, 0.05, 0.0F, true, DType::kFloat16, 2},
       {"off_by_three", 63, 0.05, 0.0F, false, DType::kFloat32, 3},
+      {"slower", 1030, 0.3, 0.0F, true, DType::kBFloat16, 0, 0.125},
   };
   return cases;
 }
@@ -64,6 +65,7 @@ AdamWRun::AdamWRun(const AdamWCase& which)
       found_inf{0.0F} {
   params.size = test.size;
   params.weight_decay = test.weight_decay;
+  params.lr_scale = test.lr_scale;
   params.ema_decay = 0.9;
   params.grad = grad.data() + test.offset;
   params.value = value.data() + test.offset;
@@ -128,7 +130,7 @@ AdamWOracle::AdamWOracle(const AdamWRun& run)
 
 void AdamWOracle::advance(const AdamWRun& run) {
   const kernels::AdamWParams& p = run.params;
-  const double lr = run.lr[0];
+  const double lr = run.lr[0] * p.lr_scale;
   const double t = run.step[0];
   const double scale = p.grad_scale == nullptr ? 1.0 : *p.grad_scale;
   for (size_t i = 0; i < value.size(); ++i) {

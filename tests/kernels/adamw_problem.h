@@ -17,6 +17,7 @@ struct AdamWCase {
   bool has_ema = false;
   kernels::DType shadow = kernels::DType::kFloat32;  // float: none
   int64_t offset = 0;  // elements before the arrays' beginning, which is aligned without them
+  double lr_scale = 1.0;
 };
 
 /// Sizes from 1 to several blocks with every remainder, each option by itself and all together,

@@ -52,6 +52,7 @@ TEST_CASE("adamw refuses factors out of range and missing arrays", "[adamw]") {
   refuses([](auto& params) { params.beta2 = NAN; });
   refuses([](auto& params) { params.eps = 0.0; });
   refuses([](auto& params) { params.weight_decay = -0.1; });
+  refuses([](auto& params) { params.lr_scale = 0.0; });
   refuses([](auto& params) { params.ema_decay = 1.5; });
   refuses([](auto& params) { params.grad = nullptr; });
   refuses([](auto& params) { params.lr = nullptr; });

@@ -42,22 +42,14 @@ double padding_of(const ParameterStore& store, StoreBuffer buffer) {
 
 }  // namespace
 
-TEST_CASE("A_log is decayed officially, and not on request") {
-  CHECK(is_decayed("layers.0.mixer.A_log", 2, {}));
-  AdamWOptions keep_A;
-  keep_A.decay_A_log = false;
-  CHECK_FALSE(is_decayed("layers.0.mixer.A_log", 2, keep_A));
-  CHECK_FALSE(is_decayed("layers.0.mixer.A_b_log", 2, keep_A));
-}
-
 TEST_CASE("groups keep the registration order, undecayed first, each parameter on 256 bytes") {
   test::NamedParameters module = make_module();
   const ParameterStore store(module, {});
   REQUIRE(store.groups().size() == 2);
   CHECK(names_of(store.groups()[0]) == std::vector<std::string>{"pos_embed", "head.bias"});
   CHECK(names_of(store.groups()[1]) == std::vector<std::string>{"head.weight", "mixer.A_log"});
-  CHECK(store.groups()[0].weight_decay == 0.0);
-  CHECK(store.groups()[1].weight_decay == 0.05);
+  CHECK(store.groups()[0].rule.weight_decay == 0.0);
+  CHECK(store.groups()[1].rule.weight_decay == 0.05);
   CHECK(store.groups()[1].num_elements() == 21 + 130);
   CHECK(store.num_elements() == 15 + 7 + 21 + 130);
   for (const ParameterGroup& group : store.groups()) {

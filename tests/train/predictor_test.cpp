@@ -8,7 +8,8 @@
 #include "src/models/vision_mamba.h"
 #include "src/optim/parameter_store.h"
 #include "src/train/checkpoint.h"
-#include "src/weights/checkpoint_file.h"
+#include "src/weights/safetensors.h"
+#include "src/weights/weight_file.h"
 #include "tests/data/jpeg_writer.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_folder.h"
@@ -121,10 +122,10 @@ TEST_CASE("class names are those of the checkpoint, and none for a file of bare 
   state.identity.class_names = {"red", "green", "blue"};
   write_snapshot(temp / "step.safetensors", take_snapshot(*model, store, state, "model: {}\n"));
   CHECK(
-      stored_class_names(weights::read_checkpoint(temp / "step.safetensors")) ==
+      stored_class_names(weights::WeightFile::open(temp / "step.safetensors")) ==
       std::vector<std::string>{"red", "green", "blue"});
   weights::write_safetensors(temp / "bare.safetensors", {}, {{"state", "not ours"}});
-  CHECK(stored_class_names(weights::SafetensorsFile::open(temp / "bare.safetensors")).empty());
+  CHECK(stored_class_names(weights::WeightFile::open(temp / "bare.safetensors")).empty());
 }
 
 }  // namespace vim::train

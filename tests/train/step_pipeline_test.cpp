@@ -68,4 +68,33 @@ TEST_CASE("a global batch larger than the data set is refused with the remedy") 
       test::contains(error, "train.global_batch: 8 is more than the 7 training images; lower it"));
 }
 
+TEST_CASE("with repeated augmentation an epoch has each of its images three times in a row") {
+  const test::TempFolder temp;
+  const test::ToyImages images(700);
+  TrainerOptions options = test::toy_trainer_options(temp.path());
+  options.step.augment.repeated = true;
+  StepPipeline pipeline(test::make_toy_model(1), images, options_of(options));
+  pipeline.choose_micro_batch(0);
+  CHECK(pipeline.steps_per_epoch() == 512 / 8);
+  pipeline.start_epoch(2, 0);
+  std::vector<int64_t> seen;
+  for (int i = 0; i < 3; ++i) {
+    const std::vector<int64_t>& indices = pipeline.load().indices;
+    seen.insert(seen.end(), indices.begin(), indices.end());
+  }
+  CHECK(seen[0] == seen[2]);
+  CHECK(seen[3] == seen[5]);
+  CHECK(seen[0] != seen[3]);
+}
+
+TEST_CASE("repeated augmentation of fewer than 256 images is refused") {
+  const test::TempFolder temp;
+  const test::ToyImages few(255);
+  TrainerOptions options = test::toy_trainer_options(temp.path());
+  options.step.augment.repeated = true;
+  const std::string error =
+      test::thrown_text([&] { StepPipeline(test::make_toy_model(1), few, options_of(options)); });
+  CHECK(test::contains(error, "augment.repeated: needs at least 256 training images"));
+}
+
 }  // namespace vim::train

@@ -1,0 +1,16 @@
+// A configuration for weights that bring none with them: published files, and whatever has the
+// shapes of a preset.
+#pragma once
+
+#include <string>
+
+#include "src/weights/weight_file.h"
+
+namespace vim::apps {
+
+/// The YAML text that the file carries, if it is a checkpoint of ours; else one that names the
+/// preset in the official program's arguments, or the preset whose shapes the weights have, and the
+/// number of classes of its head. Throws vim::Error if no preset fits.
+std::string config_of_weights(const weights::WeightFile& file);
+
+}  // namespace vim::apps
