@@ -53,7 +53,7 @@ wrong_weights() {
   expect_line err '^  missing: ema.layers.2.norm.weight$'
   expect_error '^error: none.safetensors: cannot read' "${EVAL[@]}" --weights none.safetensors
   expect_error "^error: .*tiny.yaml: " "${EVAL[@]}" --weights "$CONFIG"
-  expect_error '^error: logits.safetensors: carries no configuration, and its weights are of no preset; pass --config' \
+  expect_error '^error: logits.safetensors: carries no configuration, and its weights are of no preset' \
     "${EVAL[@]}" --weights logits.safetensors
   expect_error '^error: .*--which' "${EVAL[@]}" --weights "$WEIGHTS" --which best
   expect_error '^error: no/such/folder: no such folder' \

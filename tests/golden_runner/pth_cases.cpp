@@ -283,7 +283,8 @@ void compare_args(const PickleValue& root, const Json& facts, Comparison& result
   const PickleValue* args = root.find("args");
   const PickleValue* attributes = args != nullptr ? args->attributes() : nullptr;
   result.expect("args", attributes != nullptr && matches(facts.at("args"), *attributes));
-  result.expect("class of args", args != nullptr && args->text == facts.at("args_class"));
+  result.expect(
+      "class of args", args != nullptr && args->text == facts.at("args_class").get<std::string>());
 }
 
 void compare_object(const PickleValue& root, const Json& facts, Comparison& result) {
