@@ -60,7 +60,6 @@ int dry_run(config::RunConfig config) {
   }
   const bool is_float = config.train.precision == train::Precision::kFloat32;
   models::VisionMamba model = apps::initial_model(config);
-  apps::start_from_weights(*model, config);
   const auto summary = models::summarize(config.model, is_float ? 4 : 2);
   fmt::print("{}", models::to_text(config.model, summary));
   const optim::ParameterStore store(*model, config.optim);

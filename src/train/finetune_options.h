@@ -16,7 +16,7 @@ struct FinetuneOptions {
   std::string weights;  // a file of any form; empty: weights are drawn from the seed
   WeightSet which = WeightSet::kModel;  // official: never the average
   bool new_head = false;                // keep the drawn head where the file's has other classes
-  models::PosEmbedResize pos_embed = models::PosEmbedResize::kCorrect;
+  models::PosEmbedResize pos_embed = models::PosEmbedResize::kUpstream;  // official
   std::vector<std::string> allow_missing = {};  // patterns (fnmatch) of names the file may lack
 };
 

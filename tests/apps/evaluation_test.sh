@@ -47,13 +47,13 @@ logits() {
 }
 
 wrong_weights() {
-  expect_error "^error: $WEIGHTS: does not fit the configured model" \
+  expect_error "^error: $WEIGHTS: its ema weights do not fit the configured model" \
     "${EVAL[@]}" --weights "$WEIGHTS" --set model.depth=3
-  expect_line err '^  missing: ema.layers.2.mixer.in_proj.weight$'
-  expect_line err '^  missing: ema.layers.2.norm.weight$'
+  expect_line err '^  missing: layers.2.mixer.in_proj.weight$'
+  expect_line err '^  missing: layers.2.norm.weight$'
   expect_error '^error: none.safetensors: cannot read' "${EVAL[@]}" --weights none.safetensors
   expect_error "^error: .*tiny.yaml: " "${EVAL[@]}" --weights "$CONFIG"
-  expect_error '^error: logits.safetensors: carries no configuration, and its weights are of no preset' \
+  expect_error '^error: logits.safetensors: carries no configuration, and .* no preset' \
     "${EVAL[@]}" --weights logits.safetensors
   expect_error '^error: .*--which' "${EVAL[@]}" --weights "$WEIGHTS" --which best
   expect_error '^error: no/such/folder: no such folder' \
