@@ -75,6 +75,9 @@ class BidirectionalMambaFunction : public torch::autograd::Function<Bidirectiona
     variable_list saved = tensors;
     saved.push_back(kept.p);
     saved.push_back(kept.ungated);
+    for (const at::Tensor& made : {core.prepared.x_proj, core.prepared.dt_proj, core.prepared.A}) {
+      saved.push_back(made);
+    }
     context->save_for_backward(std::move(saved));
     context->saved_data["places"] = places;
     context->saved_data["flags"] = flags;
@@ -92,8 +95,10 @@ class BidirectionalMambaFunction : public torch::autograd::Function<Bidirectiona
     options.gate_defect = context->saved_data["gate_defect"].toBool();
     options.gradient_mode = context->saved_data["gradient_mode"].toTensor();
     const at::TensorList all(saved);
+    const at::TensorList made = all.slice(num_tensors(flags));
+    options.prepared = {made[2], made[3], made[4]};
     const MambaCore core = make_core(all.slice(0, num_tensors(flags)), flags, options);
-    const MambaCoreSaved kept{saved[num_tensors(flags)], saved[num_tensors(flags) + 1]};
+    const MambaCoreSaved kept{made[0], made[1]};
     const variable_list grads = mamba_core_backward(core, kept, grad_outputs[0].contiguous());
     variable_list result = gather(grads, context->saved_data["places"].toIntVector());
     result.resize(result.size() + 3);  // nothing for places, flags and options

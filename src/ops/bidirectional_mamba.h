@@ -30,10 +30,13 @@ struct Branch {
 };
 
 /// Both directions' parameters in the form that the kernels and products take, made ahead of time
-/// for passes without gradients.
+/// for passes without gradients. In 16 bits, zeros stand behind the columns of dt_proj up to
+/// padded_rank, dt_rank rounded up to a multiple of 8, and as many behind x_proj's first dt_rank
+/// rows and behind its last ones: matrix products of other sizes cannot load vectors. In float
+/// nothing is padded.
 struct PreparedBranches {
-  at::Tensor x_proj;   // (projected branches, dt_rank + 2 d_state, d_inner), xz's dtype
-  at::Tensor dt_proj;  // (projected branches, d_inner, dt_rank), xz's dtype
+  at::Tensor x_proj;   // (projected branches, at least padded_rank + 2 d_state, d_inner)
+  at::Tensor dt_proj;  // (projected branches, d_inner, padded_rank), both in xz's dtype
   at::Tensor A;        // (branches, d_inner, d_state), float
 };
 

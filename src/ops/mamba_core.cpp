@@ -10,20 +10,6 @@
 namespace vim::ops {
 namespace {
 
-at::Tensor stack_weights(
-    const std::vector<Branch>& branches,
-    at::Tensor Branch::*weight,
-    at::Tensor Branch::*shadow,
-    at::ScalarType dtype) {
-  std::vector<at::Tensor> weights;
-  for (const Branch& branch : branches) {
-    if (!branch.shares_projections) {
-      weights.push_back(weight_in(branch.*weight, branch.*shadow, dtype));
-    }
-  }
-  return stacked(weights);
-}
-
 // (n, batch, seqlen, channels) as n matrices.
 at::Tensor as_matrices(const at::Tensor& tokens) {
   return tokens.view({tokens.size(0), -1, tokens.size(3)});
@@ -31,15 +17,19 @@ at::Tensor as_matrices(const at::Tensor& tokens) {
 
 at::Tensor as_rows(const at::Tensor& tokens) { return tokens.view({-1, tokens.size(-1)}); }
 
-// A buffer for n small projections with the columns padded, so that every row starts where a matrix
-// product can load it in vectors.
+// A buffer for n small projections. Every row starts where a matrix product can load it in vectors;
+// columns behind those of the prepared weights hold nothing.
 at::Tensor make_projections(const MambaCore& core, int64_t n) {
-  constexpr int64_t kRowMultiple = 8;
-  const int64_t padded = (core.num_columns() + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
-  return at::empty({n, core.xz.size(0), core.xz.size(1), padded}, core.xz.options());
+  const int64_t columns = round_to_vectors(core.prepared.x_proj.size(1));
+  return at::empty({n, core.xz.size(0), core.xz.size(1), columns}, core.xz.options());
 }
 
-// u of each projected branch, its small projection (padded), and delta.
+// The columns of small projections that the prepared weights give.
+at::Tensor used_columns(const MambaCore& core, const at::Tensor& p) {
+  return as_matrices(p).narrow(2, 0, core.prepared.x_proj.size(1));
+}
+
+// u of each projected branch, its small projection, and delta.
 struct Projected {
   at::Tensor u;
   at::Tensor p;
@@ -48,17 +38,14 @@ struct Projected {
 
 at::Tensor project(const MambaCore& core, const at::Tensor& u) {
   const at::Tensor p = make_projections(core, u.size(0));
-  batched_product(
-      as_matrices(u),
-      core.prepared.x_proj.transpose(1, 2),
-      as_matrices(p).narrow(2, 0, core.num_columns()));
+  batched_product(as_matrices(u), core.prepared.x_proj.transpose(1, 2), used_columns(core, p));
   return p;
 }
 
 at::Tensor make_delta(const MambaCore& core, const at::Tensor& u, const at::Tensor& p) {
   const at::Tensor delta = at::empty(u.sizes(), u.options());
   batched_product(
-      as_matrices(p).narrow(2, 0, core.dt_rank()),
+      as_matrices(p).narrow(2, 0, core.padded_rank()),
       core.prepared.dt_proj.transpose(1, 2),
       as_matrices(delta));
   return delta;
@@ -74,8 +61,8 @@ std::vector<ScanBranch> scan_branches(const MambaCore& core, const Projected& pr
     ScanBranch& scan = result.emplace_back();
     scan.u = projected.u[place];
     scan.delta = projected.delta[place];
-    scan.B = p.narrow(2, core.dt_rank(), core.d_state());
-    scan.C = p.narrow(2, core.dt_rank() + core.d_state(), core.d_state());
+    scan.B = p.narrow(2, core.padded_rank(), core.d_state());
+    scan.C = p.narrow(2, core.padded_rank() + core.d_state(), core.d_state());
     scan.A = core.prepared.A[static_cast<int64_t>(i)];
     scan.D = branch.D;
     scan.delta_bias = branch.dt_bias;
@@ -89,7 +76,7 @@ struct CoreGrads {
   at::Tensor dxz;
   at::Tensor du;
   at::Tensor ddelta;
-  at::Tensor dp;  // padded
+  at::Tensor dp;
   at::Tensor dA;
   std::vector<ParameterGradient> D;
   std::vector<ParameterGradient> dt_bias;
@@ -119,8 +106,8 @@ std::vector<ScanBranchGrads> scan_grads(const MambaCore& core, CoreGrads& grads)
     ScanBranchGrads& scan = result.emplace_back();
     scan.du = grads.du[place];
     scan.ddelta = grads.ddelta[place];
-    scan.dB = grads.dp[place].narrow(2, core.dt_rank(), core.d_state());
-    scan.dC = grads.dp[place].narrow(2, core.dt_rank() + core.d_state(), core.d_state());
+    scan.dB = grads.dp[place].narrow(2, core.padded_rank(), core.d_state());
+    scan.dC = grads.dp[place].narrow(2, core.padded_rank() + core.d_state(), core.d_state());
     scan.dA = grads.dA[place];
     scan.dD = grads.D[i].buffer();
     scan.ddelta_bias = grads.dt_bias[i].buffer();
@@ -131,7 +118,7 @@ std::vector<ScanBranchGrads> scan_grads(const MambaCore& core, CoreGrads& grads)
 // Adds what the second scan of v1 leaves for the shared tensors to the first one's gradients.
 void merge_shared(const MambaCore& core, CoreGrads& grads) {
   const auto columns = [&core](const at::Tensor& dp) {
-    return dp.narrow(2, core.dt_rank(), 2 * core.d_state());
+    return dp.narrow(2, core.padded_rank(), 2 * core.d_state());
   };
   grads.du[0].add_(grads.du[1]);
   grads.ddelta[0].add_(grads.ddelta[1]);
@@ -149,35 +136,40 @@ struct BranchGrads {
   at::Tensor dt_proj;
 };
 
-// Adds dp x_proj to du; dp is padded. On a GPU 16-bit products load vectors only where the length
-// of their sums is a multiple of 8: zeros fill the padding and as many rows of the weights.
-void add_input_gradient(const MambaCore& core, const at::Tensor& dp, const at::Tensor& du) {
-  const int64_t columns = core.num_columns();
-  const int64_t padding = dp.size(2) - columns;
-  if (padding == 0 || !dp.is_cuda() || dp.element_size() != 2) {
-    add_batched_product(dp.narrow(2, 0, columns), core.prepared.x_proj, du);
-    return;
-  }
-  dp.narrow(2, columns, padding).zero_();
-  add_batched_product(dp, at::constant_pad_nd(core.prepared.x_proj, {0, 0, 0, padding}), du);
+// The gradient of x_proj from that of the prepared one, without the padding.
+void take_x_proj(const MambaCore& core, const at::Tensor& padded, ParameterGradient& gradient) {
+  gradient.add_rows(
+      {padded.narrow(0, 0, core.dt_rank()),
+       padded.narrow(0, core.padded_rank(), 2 * core.d_state())});
 }
 
 // From ddelta, dB and dC back through both projections; adds the convolution output's share to du.
 std::vector<BranchGrads> projection_backward(
     const MambaCore& core, const Projected& projected, CoreGrads& grads) {
-  const at::Tensor dp = as_matrices(grads.dp).narrow(2, 0, core.num_columns());
-  const at::Tensor p = as_matrices(projected.p);
+  const at::Tensor dp = used_columns(core, grads.dp);
+  const at::Tensor p = as_matrices(projected.p).narrow(2, 0, core.padded_rank());
   const at::Tensor ddelta = as_matrices(grads.ddelta);
-  batched_product(ddelta, core.prepared.dt_proj, dp.narrow(2, 0, core.dt_rank()));
-  add_input_gradient(core, as_matrices(grads.dp), as_matrices(grads.du));
+  batched_product(ddelta, core.prepared.dt_proj, dp.narrow(2, 0, core.padded_rank()));
+  const int64_t filled = core.padded_rank() + 2 * core.d_state();
+  if (filled < dp.size(2)) {
+    dp.narrow(2, filled, dp.size(2) - filled).zero_();
+  }
+  add_batched_product(dp, core.prepared.x_proj, as_matrices(grads.du));
   std::vector<BranchGrads> result;
   for (int64_t i = 0; i < dp.size(0); ++i) {
     // Not batched: these products are long sums for few results, which only single products split.
     const Branch& branch = core.branches[static_cast<size_t>(i)];
     ParameterGradient x_proj(branch.x_proj, core.options.gradient_mode);
     ParameterGradient dt_proj(branch.dt_proj, core.options.gradient_mode);
-    x_proj.add_product(dp[i].t(), as_matrices(projected.u)[i]);
-    dt_proj.add_product(ddelta[i].t(), p[i].narrow(1, 0, core.dt_rank()));
+    const at::Tensor u = as_matrices(projected.u)[i];
+    if (core.is_padded()) {
+      take_x_proj(core, float_product(dp[i].t(), u), x_proj);
+      const at::Tensor padded = float_product(ddelta[i].t(), p[i]);
+      dt_proj.add_rows({padded.narrow(1, 0, core.dt_rank())});
+    } else {
+      x_proj.add_product(dp[i].t(), u);
+      dt_proj.add_product(ddelta[i].t(), p[i]);
+    }
     result.push_back({x_proj.finish(), dt_proj.finish()});
   }
   return result;
@@ -239,25 +231,19 @@ at::Tensor multiply_out(const MambaCore& core, const at::Tensor& y) {
 
 }  // namespace
 
+int64_t round_to_vectors(int64_t columns) {
+  constexpr int64_t kVector = 8;  // elements of 16 bits
+  return (columns + kVector - 1) / kVector * kVector;
+}
+
+bool MambaCore::is_padded() const { return prepared.x_proj.size(1) != branches[0].x_proj.size(0); }
+
 std::vector<ConvBranch> MambaCore::conv_branches() const {
   std::vector<ConvBranch> result;
   for (size_t i = 0; i < num_projected(); ++i) {
     result.push_back({branches[i].conv_weight, branches[i].conv_bias, branches[i].conv_reversed});
   }
   return result;
-}
-
-PreparedBranches prepare_branches(const std::vector<Branch>& branches, at::ScalarType dtype) {
-  const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> logs;
-  for (const Branch& branch : branches) {
-    logs.push_back(branch.A_log);
-  }
-  PreparedBranches prepared;
-  prepared.x_proj = stack_weights(branches, &Branch::x_proj, &Branch::x_proj_shadow, dtype);
-  prepared.dt_proj = stack_weights(branches, &Branch::dt_proj, &Branch::dt_proj_shadow, dtype);
-  prepared.A = stacked(logs).exp().neg_();
-  return prepared;
 }
 
 at::Tensor mamba_core_forward(const MambaCore& core, MambaCoreSaved* saved) {

@@ -58,6 +58,15 @@ void ParameterGradient::add_product(const at::Tensor& left, const at::Tensor& ri
   }
 }
 
+void ParameterGradient::add_rows(const std::vector<at::Tensor>& parts) {
+  if (mode_ == GradientMode::kAdd) {
+    parameter_.grad().add_(at::cat(parts));
+    return;
+  }
+  at::Tensor out = buffer();
+  at::cat_out(out, parts);
+}
+
 at::Tensor ParameterGradient::finish() {
   if (mode_ == GradientMode::kReturn) {
     return buffer_;

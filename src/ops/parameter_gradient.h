@@ -5,6 +5,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 namespace vim::ops {
 
 enum class GradientMode : int64_t {
@@ -32,6 +34,9 @@ class ParameterGradient {
   /// Sets or adds left * right, (rows, k) by (k, columns), to the gradient as a matrix of
   /// (rows, columns). The sides may be 16-bit; products are summed in float.
   void add_product(const at::Tensor& left, const at::Tensor& right);
+
+  /// Sets or adds the parts, float, below one another: together of the parameter's shape.
+  void add_rows(const std::vector<at::Tensor>& parts);
 
   /// Ends the work on the gradient and returns what autograd gets: undefined where it has nothing
   /// left to do.

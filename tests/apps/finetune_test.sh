@@ -50,8 +50,8 @@ resumes_without_the_file() {
 
 frozen_and_layer_wise() {
   expect_exit 0 tune probe 'optim.freeze=["*"]' 'optim.freeze_except=["head.*"]'
-  expect_exit 0 "$BIN/vim_eval" --weights "$(newest_checkpoint probe)" --which model --json probe.json
-  expect_exit 0 "${TRAIN[@]}" --dry-run --set 'optim.freeze=["layers.0.*"]' --set optim.layer_decay=0.5
+  expect_exit 0 "${TRAIN[@]}" --dry-run \
+    --set 'optim.freeze=["layers.0.*"]' --set optim.layer_decay=0.5
   expect_line out '^group [0-9]+: frozen, 17 tensors'
   expect_line out 'learning rate x 0.125'
   expect_error "^error: .*optim.freeze: no parameter is called 'blocks.\*'" \
@@ -80,7 +80,8 @@ official_files() {
   expect_equal "$(grep -c '"which": "model"' model_only.pth.json)" 1 "sets of weights"
   expect_error 'broken_truncated.pth' \
     "$BIN/vim_eval" --weights "$PTH/broken_truncated.pth" --config "$OFFICIAL"
-  local resume=("$BIN/vim_train" --config "$OFFICIAL" --output official --resume "$PTH/checkpoint.pth")
+  local resume=("$BIN/vim_train" --config "$OFFICIAL" --output official)
+  resume+=(--resume "$PTH/checkpoint.pth")
   expect_error 'was trained with another recipe' "${resume[@]}" --set train.epochs=100
   expect_line err '^  train.epochs: 300 officially, 100 here$'
   start "${resume[@]}"
