@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 
 #include "src/core/error.h"
 #include "src/train/stored_tensors.h"
@@ -133,7 +134,7 @@ class ImportPlan {
   std::map<std::string, at::Tensor> wanted_;
   std::vector<std::pair<at::Tensor, at::Tensor>> copies_;  // target, value
   std::vector<std::string> problems_;
-  std::vector<std::string> hints_;
+  std::vector<std::string_view> hints_;
   std::vector<std::string> notes_;
 };
 
