@@ -128,6 +128,7 @@ Measured measure_training(
   step_options.train.recompute = options.recompute == "block"   ? models::Recompute::kBlock
                                  : options.recompute == "mixer" ? models::Recompute::kMixer
                                                                 : models::Recompute::kNone;
+  step_options.augment.erase_prob = 0.0;
   step_options.augment.mixup_alpha = 0.0;
   step_options.augment.cutmix_alpha = 0.0;
   models::VisionMamba model = make_model(options);

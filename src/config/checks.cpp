@@ -196,6 +196,10 @@ const std::vector<Rule>& rules() {
        [](const RunConfig& c) {
          return check_order(c.augment.crop_ratio[0], c.augment.crop_ratio[1]);
        }},
+      {{"augment.erase_area"},
+       [](const RunConfig& c) {
+         return check_order(c.augment.erase_area[0], c.augment.erase_area[1]);
+       }},
       {{"train.micro_batch", "train.global_batch"}, check_micro_batch},
       {{"augment.mix_group",
         "train.global_batch",

@@ -5,6 +5,7 @@ namespace vim::config {
 namespace {
 
 using data::DataFormat;
+using data::EraseMode;
 using data::Interpolation;
 using data::OnBadImage;
 using data::TrainCrop;
@@ -81,6 +82,33 @@ std::vector<Field> crop_fields() {
   };
 }
 
+std::vector<Field> erase_fields() {
+  return {
+      real(
+          {"augment.erase_prob", "random erasing: probability that boxes of an image are erased"},
+          [](RunConfig& c) { return &c.augment.erase_prob; },
+          kFraction),
+      choice<EraseMode>(
+          {"augment.erase_mode",
+           "erased pixels: const (mean colour), rand (a normal colour for each box) or pixel "
+           "(normal noise)"},
+          [](RunConfig& c) { return &c.augment.erase_mode; },
+          {{"const", EraseMode::kConst}, {"rand", EraseMode::kRand}, {"pixel", EraseMode::kPixel}}),
+      integer(
+          {"augment.erase_count", "most boxes in an image"},
+          [](RunConfig& c) { return &c.augment.erase_count; },
+          {1, 16}),
+      real_pair(
+          {"augment.erase_area", "least and greatest fraction of the area, all boxes together"},
+          [](RunConfig& c) { return &c.augment.erase_area; },
+          {.high = 1, .is_low_included = false}),
+      real(
+          {"augment.erase_ratio", "least height / width of a box; the greatest is its inverse"},
+          [](RunConfig& c) { return &c.augment.erase_ratio; },
+          {.high = 1, .is_low_included = false}),
+  };
+}
+
 std::vector<Field> mix_fields() {
   return {
       boolean(
@@ -117,7 +145,7 @@ std::vector<Field> mix_fields() {
 
 std::vector<Field> data_fields() {
   std::vector<Field> fields = source_fields();
-  for (auto part : {crop_fields, mix_fields}) {
+  for (auto part : {crop_fields, erase_fields, mix_fields}) {
     const std::vector<Field> rows = part();
     fields.insert(fields.end(), rows.begin(), rows.end());
   }

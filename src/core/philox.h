@@ -21,6 +21,7 @@ enum class RandomStream : uint32_t {
   kTokenOrder = 9,
   kClsPosition = 10,
   kShapes = 11,
+  kErase = 12,
 };
 
 /// Ten rounds of Philox-4x32 on one counter.

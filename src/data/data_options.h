@@ -28,6 +28,10 @@ struct DataOptions {
 /// image that already has it (CIFAR); or resize and centre crop, as in evaluation.
 enum class TrainCrop { kRandomResized, kPadded, kCenter };
 
+/// What an erased box is filled with: 0, which is the mean colour; one normal number for each
+/// channel; or one for each pixel and channel.
+enum class EraseMode { kConst, kRand, kPixel };
+
 /// How pixels are mixed where an image changes size or is turned. kRandom, for training images
 /// alone: bilinear or bicubic, drawn anew each time.
 enum class Interpolation { kNearest, kBilinear, kBicubic, kLanczos, kRandom };
@@ -42,6 +46,11 @@ struct AugmentOptions {
   std::array<double, 3> mean = {0.485, 0.456, 0.406};
   std::array<double, 3> std = {0.229, 0.224, 0.225};
   double eval_crop_ratio = 0.875;
+  double erase_prob = 0.25;
+  EraseMode erase_mode = EraseMode::kPixel;
+  int64_t erase_count = 1;                             // most boxes in an image
+  std::array<double, 2> erase_area = {0.02, 1.0 / 3};  // fraction of the image, all its boxes
+  double erase_ratio = 0.3;   // least height / width of a box; the greatest is 1 / erase_ratio
   bool repeated = false;      // repeated augmentation; see repeated_augmentation_order
   double mixup_alpha = 0.8;   // 0: off
   double cutmix_alpha = 1.0;  // 0: off

@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kChannels = 3;
 
 kernels::ImageBatchParams make_params(
-    const at::Tensor& images, const at::Tensor& mix, const ImageBatchOptions& options) {
+    const at::Tensor& images, const SampleTables& tables, const ImageBatchOptions& options) {
   kernels::ImageBatchParams params;
   params.batch = images.size(0);
   params.height = images.size(1);
@@ -25,8 +25,13 @@ kernels::ImageBatchParams make_params(
     params.mean[c] = static_cast<float>(options.mean[c]);
     params.std[c] = static_cast<float>(options.std[c]);
   }
-  if (mix.defined()) {
-    params.mix = static_cast<const kernels::SampleMix*>(mix.const_data_ptr());
+  if (tables.mix.defined()) {
+    params.mix = static_cast<const kernels::SampleMix*>(tables.mix.const_data_ptr());
+  }
+  if (tables.boxes.defined()) {
+    params.boxes = static_cast<const kernels::EraseBox*>(tables.boxes.const_data_ptr());
+    params.num_boxes = tables.boxes.size(1) / static_cast<int64_t>(sizeof(kernels::EraseBox));
+    params.erase_fill = options.erase_fill;
   }
   params.patch_size = options.patch_size;
   params.stride = options.stride;
@@ -44,6 +49,26 @@ std::vector<int64_t> out_shape(const kernels::ImageBatchParams& params) {
       params.channels * params.patch_size * params.patch_size};
 }
 
+// (num_rows, bytes of a row) bytes on the CPU.
+template <typename Entry>
+at::Tensor byte_table(const std::vector<Entry>& entries, int64_t num_rows) {
+  const auto num_bytes = static_cast<int64_t>(entries.size() * sizeof(Entry));
+  const at::Tensor table = at::empty({num_rows, num_bytes / num_rows}, at::kByte);
+  std::memcpy(table.mutable_data_ptr(), entries.data(), static_cast<size_t>(num_bytes));
+  return table;
+}
+
+void check_table(const char* name, const at::Tensor& table, const at::Tensor& images) {
+  TORCH_CHECK(
+      !table.defined() || table.size(0) == images.size(0),
+      "image_batch: ",
+      name,
+      " must have one entry per image = ",
+      images.size(0),
+      ", got ",
+      table.defined() ? table.size(0) : 0);
+}
+
 }  // namespace
 
 at::Tensor mix_table(const std::vector<kernels::SampleMix>& mix) {
@@ -59,27 +84,34 @@ at::Tensor mix_table(const std::vector<kernels::SampleMix>& mix) {
         ", got ",
         sample.partner);
   }
-  constexpr auto kRowBytes = static_cast<int64_t>(sizeof(kernels::SampleMix));
-  const at::Tensor table = at::empty({batch, kRowBytes}, at::TensorOptions().dtype(at::kByte));
-  std::memcpy(table.mutable_data_ptr(), mix.data(), static_cast<size_t>(batch * kRowBytes));
-  return table;
+  return byte_table(mix, batch);
+}
+
+at::Tensor box_table(const std::vector<kernels::EraseBox>& boxes, int64_t batch) {
+  if (boxes.empty()) {
+    return {};
+  }
+  TORCH_CHECK(
+      batch > 0 && static_cast<int64_t>(boxes.size()) % batch == 0,
+      "image_batch: ",
+      boxes.size(),
+      " boxes are not equally many for each of ",
+      batch,
+      " images");
+  return byte_table(boxes, batch);
 }
 
 at::Tensor image_batch(
-    const at::Tensor& images, const at::Tensor& mix, const ImageBatchOptions& options) {
+    const at::Tensor& images, const SampleTables& tables, const ImageBatchOptions& options) {
   TORCH_CHECK(
       images.dim() == 4 && images.size(3) == kChannels && images.scalar_type() == at::kByte &&
           images.is_contiguous(),
       "image_batch: images must be a contiguous uint8 (batch, height, width, 3), got ",
       images.sizes());
-  TORCH_CHECK(
-      !mix.defined() || mix.size(0) == images.size(0),
-      "image_batch: mix must have one entry per image = ",
-      images.size(0),
-      ", got ",
-      mix.defined() ? mix.size(0) : 0);
-  check_one_device("image_batch", {images, mix});
-  kernels::ImageBatchParams params = make_params(images, mix, options);
+  check_table("mix", tables.mix, images);
+  check_table("boxes", tables.boxes, images);
+  check_one_device("image_batch", {images, tables.mix, tables.boxes});
+  kernels::ImageBatchParams params = make_params(images, tables, options);
   const at::Tensor out = at::empty(out_shape(params), images.options().dtype(options.dtype));
   params.out = out.mutable_data_ptr();
   const DeviceCall call(images);

@@ -3,7 +3,7 @@
 
 #include <ATen/ATen.h>
 
-#include "src/ops/image_batch.h"
+#include "src/train/erase.h"
 
 namespace vim::train {
 
@@ -29,7 +29,13 @@ InputOptions input_options(
 std::vector<at::Tensor> PassInputs::tensors() const {
   std::vector<at::Tensor> result;
   for (const at::Tensor& tensor :
-       {images, mix, labels, targets, draws.drop_path_masks, draws.dropout_mask}) {
+       {images,
+        tables.mix,
+        tables.boxes,
+        labels,
+        targets,
+        draws.drop_path_masks,
+        draws.dropout_mask}) {
     if (tensor.defined()) {
       result.push_back(tensor);
     }
@@ -41,7 +47,8 @@ PassInputs PassInputs::empty_on(const at::Device& device) const {
   PassInputs result = *this;
   for (at::Tensor* tensor :
        {&result.images,
-        &result.mix,
+        &result.tables.mix,
+        &result.tables.boxes,
         &result.labels,
         &result.targets,
         &result.draws.drop_path_masks,
@@ -60,14 +67,15 @@ at::Tensor image_bytes(const data::LoadedBatch& batch, const std::array<int64_t,
 }
 
 at::Tensor input_images(
-    const at::Tensor& images, const at::Tensor& mix, const InputOptions& options) {
+    const at::Tensor& images, const ops::SampleTables& tables, const InputOptions& options) {
   ops::ImageBatchOptions stage;
   stage.mean = options.augment.mean;
   stage.std = options.augment.std;
   stage.dtype = compute_dtype(options.precision);
   stage.patch_size = options.patch_size;
   stage.stride = options.stride;
-  return ops::image_batch(images, mix, stage);
+  stage.erase_fill = erase_fill(options.augment);
+  return ops::image_batch(images, tables, stage);
 }
 
 at::Tensor label_tensor(const data::LoadedBatch& batch) { return at::tensor(batch.labels); }

@@ -10,13 +10,14 @@
 #include "src/data/data_options.h"
 #include "src/data/loader.h"
 #include "src/models/step_draws.h"
+#include "src/ops/image_batch.h"
 #include "src/train/train_options.h"
 
 namespace vim::train {
 
 struct InputOptions {
   std::array<int64_t, 2> img_size = {0, 0};
-  data::AugmentOptions augment;  // mean and std
+  data::AugmentOptions augment;  // mean, std and what erases
   Precision precision = Precision::kFloat32;
   int64_t patch_size = 0;  // 0: whole images; otherwise cut into patches for the model
   int64_t stride = 0;
@@ -35,8 +36,8 @@ at::ScalarType compute_dtype(Precision precision);
 
 /// All that one forward-backward pass depends on beside the weights; tensors on one device.
 struct PassInputs {
-  at::Tensor images;   // (batch, height, width, 3), uint8
-  at::Tensor mix;      // ops::mix_table; undefined: no mixing
+  at::Tensor images;  // (batch, height, width, 3), uint8
+  ops::SampleTables tables;
   at::Tensor labels;   // (batch), int64; undefined where there are targets
   at::Tensor targets;  // (batch, num_classes), float; undefined where there are labels
   models::StepDraws draws;
@@ -52,9 +53,9 @@ struct PassInputs {
 /// next batch.
 at::Tensor image_bytes(const data::LoadedBatch& batch, const std::array<int64_t, 2>& img_size);
 
-/// Images or patches, normalised and mixed; see ops::image_batch.
+/// Images or patches, normalised, erased and mixed; see ops::image_batch.
 at::Tensor input_images(
-    const at::Tensor& images, const at::Tensor& mix, const InputOptions& options);
+    const at::Tensor& images, const ops::SampleTables& tables, const InputOptions& options);
 
 /// (batch), int64.
 at::Tensor label_tensor(const data::LoadedBatch& batch);

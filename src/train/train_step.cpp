@@ -12,9 +12,9 @@
 #include "src/cuda/device.h"
 #include "src/cuda/profile_range.h"
 #include "src/models/step_draws.h"
-#include "src/ops/image_batch.h"
 #include "src/ops/parameter_gradient.h"
 #include "src/optim/clip.h"
+#include "src/train/erase.h"
 #include "src/train/losses.h"
 #include "src/train/mix.h"
 
@@ -112,6 +112,7 @@ PassInputs TrainStep::make_inputs(const data::LoadedBatch& batch) const {
   PassInputs inputs;
   inputs.images = image_bytes(batch, shape.img_size);
   inputs.draws = make_draws(key, batch.size);
+  inputs.tables.boxes = draw_erasing(options_.augment, key, shape.img_size, batch.size);
   // A binary loss asks which classes take part, whatever their weight (vim_spec Q33).
   const bool is_binary = options_.loss.kind == LossKind::kBinary;
   const TargetOptions targets{
@@ -134,7 +135,7 @@ PassInputs TrainStep::make_inputs(const data::LoadedBatch& batch) const {
       first_position);
   const std::vector<GroupMix> groups = draw_mixes(
       options_, key, {shape.img_size[0], shape.img_size[1]}, mix_group_, batch.size / mix_group_);
-  inputs.mix = ops::mix_table(mix_samples(groups, mix_group_));
+  inputs.tables.mix = ops::mix_table(mix_samples(groups, mix_group_));
   inputs.targets = mixed_targets(batch.labels, groups, targets);
   if (is_binary) {
     inputs.targets = binarise(inputs.targets, 0.0);
@@ -150,7 +151,7 @@ at::Tensor TrainStep::compute_loss(const PassInputs& inputs) {
     input.patch_size = 0;  // whole images serve both
   }
   std::optional<cuda::ProfileRange> range("forward");
-  const at::Tensor images = input_images(inputs.images, inputs.mix, input);
+  const at::Tensor images = input_images(inputs.images, inputs.tables, input);
   const at::Tensor logits = model_->forward(criterion_.model_images(images), inputs.draws);
   range.emplace("loss");
   const at::Tensor loss = criterion_.loss(logits, inputs, images);

@@ -136,6 +136,8 @@ TEST_CASE("rules across keys name the key to change, where it was set") {
        "run.yaml:1: augment.crop_scale: 0.9 is above 0.1; write the smaller first"},
       {"augment: {crop_ratio: [2, 1]}\n",
        "run.yaml:1: augment.crop_ratio: 2 is above 1; write the smaller first"},
+      {"augment: {erase_area: [0.5, 0.1]}\n",
+       "run.yaml:1: augment.erase_area: 0.5 is above 0.1; write the smaller first"},
       {"train: {global_batch: 100, micro_batch: 30}\naugment: {mix_prob: 0}\n",
        "run.yaml:1: train.micro_batch: 30 does not divide train.global_batch 100; use auto or a "
        "divisor"},

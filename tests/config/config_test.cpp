@@ -56,6 +56,8 @@ data: {format: cifar100, path: "a \"b\"", val_path: 'it''s', num_classes: 100, w
 augment:
   crop_scale: [0.5, 0.75]
   mean: [0, 0.5, 1]
+  erase_mode: rand
+  erase_area: [0.1, 0.25]
   mix_group: 8
 optim: {betas: [0.8, 0.99], clip_norm: 1, scale_lr: false}
 schedule: {update: step, warmup_epochs: 0.5}
@@ -80,6 +82,8 @@ compat: {v1_gate_defect: true, schedule_lag: false, decay_A_log: false}
   CHECK(config.data.workers == 3);
   CHECK(config.augment.crop_scale == std::array<double, 2>{0.5, 0.75});
   CHECK(config.augment.mean == std::array<double, 3>{0, 0.5, 1});
+  CHECK(config.augment.erase_mode == vim::data::EraseMode::kRand);
+  CHECK(config.augment.erase_area == std::array<double, 2>{0.1, 0.25});
   CHECK(config.augment.mix_group == 8);
   CHECK(config.optim.betas == std::array<double, 2>{0.8, 0.99});
   CHECK(config.optim.clip_norm == 1.0);

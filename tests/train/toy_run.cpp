@@ -59,6 +59,8 @@ train::TrainStepOptions toy_step_options() {
   options.train.log_interval = 2;
   options.train.seed = 5;
   options.train.max_skipped_steps = 3;
+  options.augment.erase_prob = 0.75;
+  options.augment.erase_count = 2;
   options.augment.mix_group = 4;
   options.optim.lr = 2e-3;
   options.optim.scale_lr = false;

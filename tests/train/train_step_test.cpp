@@ -180,6 +180,28 @@ TEST_CASE("a deferred step gives what a step gives") {
   CHECK(test::relative_error(flat(later, StoreBuffer::kEma), flat(now, StoreBuffer::kEma)) < 1e-6);
 }
 
+TEST_CASE("every deferred step erases its own boxes, those of a step at once") {
+  TrainStepOptions options = test::toy_step_options();
+  options.augment.mix_prob = 0.0;
+  options.augment.erase_mode = data::EraseMode::kRand;
+  TrainStep now(test::make_toy_model(3), options);
+  options.is_deferred = true;
+  TrainStep later(test::make_toy_model(3), options);
+  options.augment.erase_prob = 0.0;
+  TrainStep whole(test::make_toy_model(3), options);
+  for (int64_t number = 0; number < 3; ++number) {
+    std::vector<double> losses;
+    for (TrainStep* step : {&now, &later, &whole}) {
+      step->begin(number);
+      step->forward_backward(ToyBatch(0, 8).batch);
+      step->update(0.0);  // the weights stay, only draws differ
+      losses.push_back(step->take_results().back().loss);
+    }
+    CHECK(losses[1] == Approx(losses[0]).epsilon(1e-6));
+    CHECK(losses[2] != losses[0]);
+  }
+}
+
 TEST_CASE("results of deferred steps wait until they are taken, in order") {
   TrainStepOptions options = deferred_options();
   options.train.max_skipped_steps = 6;
