@@ -18,7 +18,8 @@ struct Rule {
 };
 
 bool mixes(const data::AugmentOptions& augment) {
-  return augment.mix_prob > 0 && (augment.mixup_alpha > 0 || augment.cutmix_alpha > 0);
+  return augment.mix_prob > 0 &&
+         (augment.mixup_alpha > 0 || augment.cutmix_alpha > 0 || augment.cutmix_minmax.has_value());
 }
 
 int64_t mix_group(const RunConfig& config) {
@@ -144,6 +145,26 @@ std::string check_mix_group(const RunConfig& config) {
                    "{} does not divide train.global_batch {}; use an even divisor", group, global);
 }
 
+// A box's side is a whole number of pixels, from low to below high times the image's.
+std::string check_cutmix_sides(const RunConfig& config) {
+  if (!config.augment.cutmix_minmax) {
+    return "";
+  }
+  const auto [low, high] = *config.augment.cutmix_minmax;
+  const auto [height, width] = config.model.img_size;
+  const auto side = static_cast<double>(std::min(height, width));
+  return static_cast<int64_t>(side * low) < static_cast<int64_t>(side * high)
+             ? ""
+             : fmt::format(
+                   "[{}, {}] leaves no box side of at least {} and less than {} of {} pixels; "
+                   "widen it",
+                   low,
+                   high,
+                   low,
+                   high,
+                   side);
+}
+
 std::string check_whole_groups(const RunConfig& config) {
   const int64_t group = mix_group(config);
   const int64_t micro = config.train.micro_batch;
@@ -205,13 +226,16 @@ const std::vector<Rule>& rules() {
         "train.global_batch",
         "augment.mixup_alpha",
         "augment.cutmix_alpha",
+        "augment.cutmix_minmax",
         "augment.mix_prob"},
        check_mix_group},
+      {{"augment.cutmix_minmax", "model.img_size", "model.preset"}, check_cutmix_sides},
       {{"train.micro_batch",
         "augment.mix_group",
         "train.global_batch",
         "augment.mixup_alpha",
         "augment.cutmix_alpha",
+        "augment.cutmix_minmax",
         "augment.mix_prob"},
        check_whole_groups},
       {{"schedule.warmup_epochs", "train.epochs"}, check_warmup},

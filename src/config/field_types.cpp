@@ -68,22 +68,30 @@ bool parse_list(const Value& value, const Range& range, std::array<T, N>& target
 }
 
 template <size_t N>
+std::string describe_list(const RealRange& range) {
+  return fmt::format("a list of {} numbers, each {}", N, describe(range));
+}
+
+template <size_t N>
+std::string format_reals(const std::array<double, N>& numbers) {
+  std::vector<std::string> items;
+  for (const double number : numbers) {
+    items.push_back(format_real(number));
+  }
+  return format_list(items);
+}
+
+template <size_t N>
 Field real_list(const Label& label, Access<std::array<double, N>> access, const RealRange& range) {
   return {
       label.key,
       label.doc,
-      fmt::format("a list of {} numbers, each {}", N, describe(range)),
+      describe_list<N>(range),
       {},
       [access, range](RunConfig& config, const Value& value) {
         return parse_list(value, range, *access(config));
       },
-      [access](RunConfig& config) {
-        std::vector<std::string> items;
-        for (const double number : *access(config)) {
-          items.push_back(format_real(number));
-        }
-        return format_list(items);
-      }};
+      [access](RunConfig& config) { return format_reals(*access(config)); }};
 }
 
 std::string format_integer(int64_t number, const IntegerRange& range) {
@@ -221,6 +229,33 @@ Field optional_real(
 
 Field real_pair(const Label& label, Access<std::array<double, 2>> access, const RealRange& range) {
   return real_list<2>(label, access, range);
+}
+
+Field optional_real_pair(
+    const Label& label,
+    Access<std::optional<std::array<double, 2>>> access,
+    const RealRange& range) {
+  return {
+      label.key,
+      label.doc,
+      fmt::format("{} or {}", kNone, describe_list<2>(range)),
+      {},
+      [access, range](RunConfig& config, const Value& value) {
+        std::array<double, 2> numbers{};
+        if (plain_scalar(value) == kNone) {
+          access(config)->reset();
+          return true;
+        }
+        if (!parse_list(value, range, numbers)) {
+          return false;
+        }
+        *access(config) = numbers;
+        return true;
+      },
+      [access](RunConfig& config) {
+        const std::optional<std::array<double, 2>>& numbers = *access(config);
+        return numbers ? format_reals(*numbers) : std::string(kNone);
+      }};
 }
 
 Field real_triple(

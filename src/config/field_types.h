@@ -57,6 +57,12 @@ Field optional_real(
     const Label& label, Access<std::optional<double>> access, const RealRange& range);
 
 Field real_pair(const Label& label, Access<std::array<double, 2>> access, const RealRange& range);
+/// A list of two numbers, or `none` for absent.
+Field optional_real_pair(
+    const Label& label,
+    Access<std::optional<std::array<double, 2>>> access,
+    const RealRange& range);
+
 Field real_triple(const Label& label, Access<std::array<double, 3>> access, const RealRange& range);
 
 /// Height and width: one integer for both, or [height, width].

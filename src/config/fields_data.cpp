@@ -7,6 +7,7 @@ namespace {
 using data::DataFormat;
 using data::EraseMode;
 using data::Interpolation;
+using data::MixMode;
 using data::OnBadImage;
 using data::TrainCrop;
 
@@ -130,8 +131,20 @@ std::vector<Field> mix_fields() {
           {"augment.mix_switch_prob", "probability of cutmix where both are on"},
           [](RunConfig& c) { return &c.augment.mix_switch_prob; },
           kFraction),
+      optional_real_pair(
+          {"augment.cutmix_minmax",
+           "least and greatest side of a cutmix box / side of the image, in place of cutmix_alpha"},
+          [](RunConfig& c) { return &c.augment.cutmix_minmax; },
+          kFraction),
+      choice<MixMode>(
+          {"augment.mix_mode",
+           "one draw for each group of images (batch), mirrored pair of them (pair) or image "
+           "(elem)"},
+          [](RunConfig& c) { return &c.augment.mix_mode; },
+          {{"batch", MixMode::kBatch}, {"pair", MixMode::kPair}, {"elem", MixMode::kElem}}),
       integer(
-          {"augment.mix_group", "images that share one factor; batch: the whole global batch"},
+          {"augment.mix_group",
+           "images that are mixed with one another; batch: the whole global batch"},
           [](RunConfig& c) { return &c.augment.mix_group; },
           {2, 1 << 20, "batch"}),
       real(

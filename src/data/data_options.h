@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace vim::data {
@@ -32,6 +33,10 @@ enum class TrainCrop { kRandomResized, kPadded, kCenter };
 /// channel; or one for each pixel and channel.
 enum class EraseMode { kConst, kRand, kPixel };
 
+/// What shares one mixing draw: a whole group of images, two images at mirrored places of a group,
+/// or nothing, so that each image has its own.
+enum class MixMode { kBatch, kPair, kElem };
+
 /// How pixels are mixed where an image changes size or is turned. kRandom, for training images
 /// alone: bilinear or bicubic, drawn anew each time.
 enum class Interpolation { kNearest, kBilinear, kBicubic, kLanczos, kRandom };
@@ -56,7 +61,11 @@ struct AugmentOptions {
   double cutmix_alpha = 1.0;  // 0: off
   double mix_prob = 1.0;
   double mix_switch_prob = 0.5;  // probability of cutmix where both are on
-  int64_t mix_group = 0;         // images that share one mixing draw; 0: the whole global batch
+  // Least and greatest side of a cutmix box / side of the image. Turns cutmix on, whatever
+  // cutmix_alpha, which then plays no part.
+  std::optional<std::array<double, 2>> cutmix_minmax;
+  MixMode mix_mode = MixMode::kBatch;
+  int64_t mix_group = 0;  // images that are mixed with one another; 0: the whole global batch
   double label_smoothing = 0.1;
 };
 

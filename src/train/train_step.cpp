@@ -21,7 +21,7 @@
 namespace vim::train {
 namespace {
 
-// One draw per group, keyed by the group's place in the global batch.
+// The draws of each group, keyed by the group's place in the global batch.
 std::vector<GroupMix> draw_mixes(
     const TrainStepOptions& options,
     const models::DrawKey& key,
@@ -31,9 +31,11 @@ std::vector<GroupMix> draw_mixes(
   std::vector<GroupMix> groups;
   for (int64_t group = 0; group < num_groups; ++group) {
     const int64_t place = key.first_position / group_size + group;
-    core::Random random(
-        {key.seed, core::RandomStream::kMix, key.step, static_cast<uint32_t>(place), 0});
-    groups.push_back(draw_group_mix(options.augment, size, random));
+    groups.push_back(draw_group_mix(
+        options.augment,
+        size,
+        group_size,
+        {key.seed, core::RandomStream::kMix, key.step, static_cast<uint32_t>(place), 0}));
   }
   return groups;
 }
@@ -135,7 +137,7 @@ PassInputs TrainStep::make_inputs(const data::LoadedBatch& batch) const {
       first_position);
   const std::vector<GroupMix> groups = draw_mixes(
       options_, key, {shape.img_size[0], shape.img_size[1]}, mix_group_, batch.size / mix_group_);
-  inputs.tables.mix = ops::mix_table(mix_samples(groups, mix_group_));
+  inputs.tables.mix = ops::mix_table(mix_samples(groups));
   inputs.targets = mixed_targets(batch.labels, groups, targets);
   if (is_binary) {
     inputs.targets = binarise(inputs.targets, 0.0);

@@ -136,8 +136,6 @@ TEST_CASE("rules across keys name the key to change, where it was set") {
        "run.yaml:1: augment.crop_scale: 0.9 is above 0.1; write the smaller first"},
       {"augment: {crop_ratio: [2, 1]}\n",
        "run.yaml:1: augment.crop_ratio: 2 is above 1; write the smaller first"},
-      {"augment: {erase_area: [0.5, 0.1]}\n",
-       "run.yaml:1: augment.erase_area: 0.5 is above 0.1; write the smaller first"},
       {"train: {global_batch: 100, micro_batch: 30}\naugment: {mix_prob: 0}\n",
        "run.yaml:1: train.micro_batch: 30 does not divide train.global_batch 100; use auto or a "
        "divisor"},
@@ -157,6 +155,24 @@ TEST_CASE("rules across keys name the key to change, where it was set") {
        "cutmix; use a multiple of it, or set augment.mix_group to an even divisor of 8"},
       {"schedule: {warmup_epochs: 20}\ntrain: {epochs: 20}\n",
        "run.yaml:1: schedule.warmup_epochs: 20 epochs leave nothing of train.epochs 20; use fewer"},
+  }));
+  INFO(text);
+  CHECK(config_error(text) == error);
+}
+
+TEST_CASE("erasing and mixing that cannot be done are refused") {
+  const auto [text, error] = GENERATE(table<std::string, std::string>({
+      {"augment: {erase_area: [0.5, 0.1]}\n",
+       "run.yaml:1: augment.erase_area: 0.5 is above 0.1; write the smaller first"},
+      {"augment: {mixup_alpha: 0, cutmix_alpha: 0, cutmix_minmax: [0.2, 0.8], mix_group: 5}\n",
+       "run.yaml:1: augment.mix_group: mixup and cutmix pair images within groups of 5; use an "
+       "even number"},
+      {"augment: {cutmix_minmax: [0.8, 0.2]}\n",
+       "run.yaml:1: augment.cutmix_minmax: [0.8, 0.2] leaves no box side of at least 0.8 and less "
+       "than 0.2 of 224 pixels; widen it"},
+      {"augment: {cutmix_minmax: 0.5}\n",
+       "run.yaml:1: augment.cutmix_minmax: got 0.5; use none or a list of 2 numbers, each a number "
+       "from 0 to 1"},
   }));
   INFO(text);
   CHECK(config_error(text) == error);

@@ -56,8 +56,6 @@ data: {format: cifar100, path: "a \"b\"", val_path: 'it''s', num_classes: 100, w
 augment:
   crop_scale: [0.5, 0.75]
   mean: [0, 0.5, 1]
-  erase_mode: rand
-  erase_area: [0.1, 0.25]
   mix_group: 8
 optim: {betas: [0.8, 0.99], clip_norm: 1, scale_lr: false}
 schedule: {update: step, warmup_epochs: 0.5}
@@ -82,8 +80,6 @@ compat: {v1_gate_defect: true, schedule_lag: false, decay_A_log: false}
   CHECK(config.data.workers == 3);
   CHECK(config.augment.crop_scale == std::array<double, 2>{0.5, 0.75});
   CHECK(config.augment.mean == std::array<double, 3>{0, 0.5, 1});
-  CHECK(config.augment.erase_mode == vim::data::EraseMode::kRand);
-  CHECK(config.augment.erase_area == std::array<double, 2>{0.1, 0.25});
   CHECK(config.augment.mix_group == 8);
   CHECK(config.optim.betas == std::array<double, 2>{0.8, 0.99});
   CHECK(config.optim.clip_norm == 1.0);
@@ -101,11 +97,25 @@ compat: {v1_gate_defect: true, schedule_lag: false, decay_A_log: false}
   CHECK(config.checkpoint.keep == 5);
 }
 
+TEST_CASE("erasing and mixing are set by their keys") {
+  const RunConfig config = parse(
+      "augment: {erase_prob: 0.5, erase_mode: rand, erase_count: 3, erase_area: [0.1, 0.25],\n"
+      "  erase_ratio: 0.5, mix_mode: pair, cutmix_minmax: [0.2, 0.8]}\n");
+  CHECK(config.augment.erase_prob == 0.5);
+  CHECK(config.augment.erase_mode == vim::data::EraseMode::kRand);
+  CHECK(config.augment.erase_count == 3);
+  CHECK(config.augment.erase_area == std::array<double, 2>{0.1, 0.25});
+  CHECK(config.augment.erase_ratio == 0.5);
+  CHECK(config.augment.mix_mode == vim::data::MixMode::kPair);
+  CHECK(config.augment.cutmix_minmax == std::array<double, 2>{0.2, 0.8});
+  CHECK(to_yaml(parse(to_yaml(config))) == to_yaml(config));
+}
+
 TEST_CASE("words stand for zero and for absence") {
   const RunConfig config = parse(
       "model: {dt_rank: auto, layer_scale: none}\n"
       "data: {workers: auto, num_classes: auto}\n"
-      "augment: {mix_group: batch}\n"
+      "augment: {mix_group: batch, cutmix_minmax: none}\n"
       "optim: {clip_norm: none}\n"
       "train: {micro_batch: auto, eval_interval: last, threads: 0}\n"
       "checkpoint: {interval_steps: epoch}\n");
@@ -114,6 +124,7 @@ TEST_CASE("words stand for zero and for absence") {
   CHECK(config.data.workers == 0);
   CHECK(config.data.num_classes == 0);
   CHECK(config.augment.mix_group == 0);
+  CHECK_FALSE(config.augment.cutmix_minmax.has_value());
   CHECK_FALSE(config.optim.clip_norm.has_value());
   CHECK(config.train.micro_batch == 0);
   CHECK(config.train.eval_interval == 0);

@@ -31,16 +31,21 @@ at::Tensor flat(TrainStep& step, StoreBuffer buffer) { return step.store().flat(
 }  // namespace
 
 TEST_CASE("gradients of a global batch do not depend on how it is cut, with mixing and masks on") {
-  TrainStep whole(test::make_toy_model(3), test::toy_step_options());
-  TrainStep halves(test::make_toy_model(3), test::toy_step_options());
-  const StepResult one = take_step(whole, 8);
-  const StepResult two = take_step(halves, 4);
-  CHECK(one.non_finite.empty());
-  CHECK(one.loss == Approx(two.loss).epsilon(1e-6));
-  CHECK(one.grad_norm == Approx(two.grad_norm).epsilon(1e-5));
-  // Sums over the batch are added in another order: a few float roundings.
-  const at::Tensor expected = flat(whole, StoreBuffer::kGrad);
-  CHECK(test::relative_error(flat(halves, StoreBuffer::kGrad), expected) < 1e-5);
+  TrainStepOptions options = test::toy_step_options();
+  for (const auto mode : {data::MixMode::kBatch, data::MixMode::kPair, data::MixMode::kElem}) {
+    CAPTURE(mode);
+    options.augment.mix_mode = mode;
+    TrainStep whole(test::make_toy_model(3), options);
+    TrainStep halves(test::make_toy_model(3), options);
+    const StepResult one = take_step(whole, 8);
+    const StepResult two = take_step(halves, 4);
+    CHECK(one.non_finite.empty());
+    CHECK(one.loss == Approx(two.loss).epsilon(1e-6));
+    CHECK(one.grad_norm == Approx(two.grad_norm).epsilon(1e-5));
+    // Sums over the batch are added in another order: a few float roundings.
+    const at::Tensor expected = flat(whole, StoreBuffer::kGrad);
+    CHECK(test::relative_error(flat(halves, StoreBuffer::kGrad), expected) < 1e-5);
+  }
 }
 
 TEST_CASE("the same step twice gives the same bits, another step other draws") {
