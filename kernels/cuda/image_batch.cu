@@ -25,7 +25,7 @@ bool can_group(const ImageBatchParams& params, const ImageWindows& windows) {
          reinterpret_cast<uintptr_t>(params.out) % 16 == 0;
 }
 
-template <typename T, class Shape, bool kHasBoxes>
+template <typename T, class Shape>
 void launch_groups(const ImageBatchParams& params, const ImageWindows& windows, void* stream) {
   const int64_t num_groups = windows.count * windows.height * (windows.width / Shape::kPixels);
   if (num_groups > std::numeric_limits<int32_t>::max()) {
@@ -41,16 +41,10 @@ void launch_groups(const ImageBatchParams& params, const ImageWindows& windows, 
   shape.shared_bytes = level_table_bytes(params.channels);
   shape.stream = static_cast<cudaStream_t>(stream);
   const int groups = static_cast<int>(num_groups);
-  VIM_LAUNCH((image_batch_kernel<T, Shape, kHasBoxes>), shape, params, windows, groups);
-}
-
-template <typename T, bool kHasBoxes>
-void launch_images(const ImageBatchParams& params, void* stream) {
-  const ImageWindows windows = image_windows(params);
-  if (can_group(params, windows)) {
-    launch_groups<T, GroupShape<kGroupPixels>, kHasBoxes>(params, windows, stream);
+  if (params.num_boxes > 0) {
+    VIM_LAUNCH((image_erase_kernel<T, Shape>), shape, params, windows, groups);
   } else {
-    launch_groups<T, GroupShape<1>, kHasBoxes>(params, windows, stream);
+    VIM_LAUNCH((image_batch_kernel<T, Shape>), shape, params, windows, groups);
   }
 }
 
@@ -58,12 +52,13 @@ void launch_images(const ImageBatchParams& params, void* stream) {
 
 void image_batch(const ImageBatchParams& params, void* stream) {
   check_image_batch(params);
+  const ImageWindows windows = image_windows(params);
   visit_dtype(params.out_dtype, [&](auto tag) {
     using T = decltype(tag);
-    if (params.num_boxes > 0) {
-      launch_images<T, true>(params, stream);
+    if (can_group(params, windows)) {
+      launch_groups<T, GroupShape<kGroupPixels>>(params, windows, stream);
     } else {
-      launch_images<T, false>(params, stream);
+      launch_groups<T, GroupShape<1>>(params, windows, stream);
     }
   });
 }

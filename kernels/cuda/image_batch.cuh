@@ -270,16 +270,12 @@ __device__ inline void erase_group(
   }
 }
 
-// Block (sample, part): every gridDim.y-th run of kImageThreads groups of that sample.
-template <typename T, class Shape, bool kHasBoxes>
-__global__ void __launch_bounds__(kImageThreads)
-    image_batch_kernel(ImageBatchParams params, ImageWindows windows, int num_groups) {
-  auto* table = block_shared<LevelTable>();
-  fill_levels(params, table);
-  const int64_t sample = blockIdx.x;
-  const SampleImages images = sample_images(params, sample);
+// Calls visit with the place of each group of this thread: every gridDim.y-th run of kImageThreads.
+template <class Shape, class Visit>
+__device__ __forceinline__ void for_each_group(
+    const ImageBatchParams& params, const ImageWindows& windows, int num_groups, Visit visit) {
   const int64_t plane_size = windows.height * windows.width;
-  const int64_t first_out = sample * windows.count * params.channels * plane_size;
+  const int64_t first_out = blockIdx.x * windows.count * params.channels * plane_size;
   const int64_t step = static_cast<int64_t>(gridDim.y) * kImageThreads;
   for (int64_t group = static_cast<int64_t>(blockIdx.y) * kImageThreads + threadIdx.x;
        group < num_groups;
@@ -287,11 +283,35 @@ __global__ void __launch_bounds__(kImageThreads)
     GroupPlace place =
         place_group(windows, params.channels, static_cast<int>(group), Shape::kPixels);
     place.out += first_out;
-    write_group<T, Shape>(params, images, *table, place, plane_size);
-    if constexpr (kHasBoxes) {
-      erase_group<T, Shape>(params, images, *table, place, plane_size);
-    }
+    visit(place);
   }
+}
+
+// Block (sample, part). Without boxes to erase.
+template <typename T, class Shape>
+__global__ void __launch_bounds__(kImageThreads)
+    image_batch_kernel(ImageBatchParams params, ImageWindows windows, int num_groups) {
+  auto* table = block_shared<LevelTable>();
+  fill_levels(params, table);
+  const SampleImages images = sample_images(params, blockIdx.x);
+  const int64_t plane_size = windows.height * windows.width;
+  for_each_group<Shape>(params, windows, num_groups, [&](const GroupPlace& place) {
+    write_group<T, Shape>(params, images, *table, place, plane_size);
+  });
+}
+
+// The same with boxes. Erasing needs more registers, three blocks to a multiprocessor.
+template <typename T, class Shape>
+__global__ void __launch_bounds__(kImageThreads, 3)
+    image_erase_kernel(ImageBatchParams params, ImageWindows windows, int num_groups) {
+  auto* table = block_shared<LevelTable>();
+  fill_levels(params, table);
+  const SampleImages images = sample_images(params, blockIdx.x);
+  const int64_t plane_size = windows.height * windows.width;
+  for_each_group<Shape>(params, windows, num_groups, [&](const GroupPlace& place) {
+    write_group<T, Shape>(params, images, *table, place, plane_size);
+    erase_group<T, Shape>(params, images, *table, place, plane_size);
+  });
 }
 
 }  // namespace
