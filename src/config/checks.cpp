@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <stdexcept>
+
+#include "src/data/rand_augment_options.h"
 
 namespace vim::config {
 namespace {
@@ -118,6 +121,30 @@ std::string check_padded_crop(const RunConfig& config) {
                        width);
 }
 
+std::string check_auto_augment(const RunConfig& config) {
+  const std::string& policy = config.augment.auto_augment;
+  if (policy == data::kNoPolicy) {
+    return "";
+  }
+  try {
+    data::parse_rand_augment(policy);
+    return "";
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+}
+
+std::string check_three_augment(const RunConfig& config) {
+  const std::string& policy = config.augment.auto_augment;
+  return !config.augment.three_augment || policy == data::kNoPolicy
+             ? ""
+             : fmt::format(
+                   "it takes the place of augment.auto_augment, which is {}; set that to {}, or "
+                   "this to false",
+                   policy,
+                   data::kNoPolicy);
+}
+
 std::string check_micro_batch(const RunConfig& config) {
   const int64_t micro = config.train.micro_batch;
   const int64_t global = config.train.global_batch;
@@ -221,6 +248,8 @@ const std::vector<Rule>& rules() {
        [](const RunConfig& c) {
          return check_order(c.augment.erase_area[0], c.augment.erase_area[1]);
        }},
+      {{"augment.auto_augment"}, check_auto_augment},
+      {{"augment.three_augment", "augment.auto_augment"}, check_three_augment},
       {{"train.micro_batch", "train.global_batch"}, check_micro_batch},
       {{"augment.mix_group",
         "train.global_batch",

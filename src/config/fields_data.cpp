@@ -43,11 +43,12 @@ std::vector<Field> source_fields() {
 std::vector<Field> crop_fields() {
   return {
       choice<TrainCrop>(
-          {"augment.crop", "training crop: random_resized, padded or center"},
+          {"augment.crop", "training crop: random_resized, padded, center or simple_random"},
           [](RunConfig& c) { return &c.augment.crop; },
           {{"random_resized", TrainCrop::kRandomResized},
            {"padded", TrainCrop::kPadded},
-           {"center", TrainCrop::kCenter}}),
+           {"center", TrainCrop::kCenter},
+           {"simple_random", TrainCrop::kSimpleRandom}}),
       real_pair(
           {"augment.crop_scale", "random_resized: least and greatest fraction of the area"},
           [](RunConfig& c) { return &c.augment.crop_scale; },
@@ -57,13 +58,17 @@ std::vector<Field> crop_fields() {
           [](RunConfig& c) { return &c.augment.crop_ratio; },
           kPositive),
       integer(
-          {"augment.crop_padding", "padded: pixels of zeros on each side"},
+          {"augment.crop_padding", "padded: pixels of zeros on each side; simple_random: mirrored"},
           [](RunConfig& c) { return &c.augment.crop_padding; },
           {0, 4096}),
       choice<Interpolation>(
-          {"augment.interpolation", "resizing: bilinear or bicubic"},
+          {"augment.interpolation", "random: bilinear or bicubic, drawn; evaluation takes bicubic"},
           [](RunConfig& c) { return &c.augment.interpolation; },
-          {{"bilinear", Interpolation::kBilinear}, {"bicubic", Interpolation::kBicubic}}),
+          {{"nearest", Interpolation::kNearest},
+           {"bilinear", Interpolation::kBilinear},
+           {"bicubic", Interpolation::kBicubic},
+           {"lanczos", Interpolation::kLanczos},
+           {"random", Interpolation::kRandom}}),
       real(
           {"augment.hflip_prob", "probability of mirroring a training image"},
           [](RunConfig& c) { return &c.augment.hflip_prob; },
@@ -107,6 +112,19 @@ std::vector<Field> erase_fields() {
           {"augment.erase_ratio", "least height / width of a box; the greatest is its inverse"},
           [](RunConfig& c) { return &c.augment.erase_ratio; },
           {.high = 1, .is_low_included = false}),
+std::vector<Field> policy_fields() {
+  return {
+      text(
+          {"augment.auto_augment", "none, or RandAugment in timm's form: rand-m9-mstd0.5-inc1"},
+          [](RunConfig& c) { return &c.augment.auto_augment; }),
+      boolean(
+          {"augment.three_augment", "greyscale, solarize or blur; in place of auto_augment"},
+          [](RunConfig& c) { return &c.augment.three_augment; }),
+      real(
+          {"augment.color_jitter",
+           "brightness, contrast, saturation by up to this; 0: off; not with auto_augment"},
+          [](RunConfig& c) { return &c.augment.color_jitter; },
+          kNotNegative),
   };
 }
 
@@ -159,6 +177,7 @@ std::vector<Field> mix_fields() {
 std::vector<Field> data_fields() {
   std::vector<Field> fields = source_fields();
   for (auto part : {crop_fields, erase_fields, mix_fields}) {
+  for (auto part : {crop_fields, policy_fields, mix_fields}) {
     const std::vector<Field> rows = part();
     fields.insert(fields.end(), rows.begin(), rows.end());
   }

@@ -22,6 +22,9 @@ enum class RandomStream : uint32_t {
   kClsPosition = 10,
   kShapes = 11,
   kErase = 12,
+  kInterpolation = 20,
+  kThreeAugment = 21,
+  kColorJitter = 22,
 };
 
 /// Ten rounds of Philox-4x32 on one counter.

@@ -26,8 +26,9 @@ struct DataOptions {
 };
 
 /// How a training image gets the input size: random resized crop; zero-padded random crop of an
-/// image that already has it (CIFAR); or resize and centre crop, as in evaluation.
-enum class TrainCrop { kRandomResized, kPadded, kCenter };
+/// image that already has it (CIFAR); resize and centre crop, as in evaluation; or resized until it
+/// just covers the input and padded by reflection, of which a random part is taken.
+enum class TrainCrop { kRandomResized, kPadded, kCenter, kSimpleRandom };
 
 /// What an erased box is filled with: 0, which is the mean colour; one normal number for each
 /// channel; or one for each pixel and channel.
@@ -41,6 +42,9 @@ enum class MixMode { kBatch, kPair, kElem };
 /// alone: bilinear or bicubic, drawn anew each time.
 enum class Interpolation { kNearest, kBilinear, kBicubic, kLanczos, kRandom };
 
+/// The word for no automatic augmentation policy.
+inline constexpr char kNoPolicy[] = "none";
+
 struct AugmentOptions {
   TrainCrop crop = TrainCrop::kRandomResized;
   std::array<double, 2> crop_scale = {0.08, 1.0};         // area fraction
@@ -48,6 +52,9 @@ struct AugmentOptions {
   int64_t crop_padding = 4;
   Interpolation interpolation = Interpolation::kBicubic;
   double hflip_prob = 0.5;
+  std::string auto_augment = kNoPolicy;  // or a RandAugment string: rand_augment_options.h
+  bool three_augment = false;            // in place of auto_augment
+  double color_jitter = 0.0;             // 0: off; without effect where auto_augment names a policy
   std::array<double, 3> mean = {0.485, 0.456, 0.406};
   std::array<double, 3> std = {0.229, 0.224, 0.225};
   double eval_crop_ratio = 0.875;

@@ -1,25 +1,21 @@
-// Crop, resize and flip, in the geometry of timm (training) and torchvision (evaluation).
+// The order of the steps of one image, and which stream of draws each takes.
 #include "src/data/transform.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "src/data/color_policies.h"
+#include "src/data/image_op.h"
+#include "src/data/rand_augment.h"
 #include "src/data/resize.h"
 
 namespace vim::data {
 namespace {
-
-constexpr int kCropTries = 10;
-constexpr int64_t kLargestUncroppedInput = 32;
-
-struct Size {
-  int64_t height = 0;
-  int64_t width = 0;
-};
 
 void require(bool holds, const char* what) {
   if (!holds) {
@@ -36,183 +32,150 @@ void check_options(const AugmentOptions& options, int64_t height, int64_t width)
   require(is_range(options.crop_ratio), "crop_ratio must be positive and ordered");
   require(options.crop_padding >= 0, "crop_padding must not be negative");
   require(options.hflip_prob >= 0 && options.hflip_prob <= 1, "hflip_prob must be in [0, 1]");
+  require(options.color_jitter >= 0, "color_jitter must not be negative");
   require(
       options.eval_crop_ratio > 0 && options.eval_crop_ratio <= 1,
       "eval_crop_ratio must be in (0, 1]");
 }
 
-// Python's round(): halves go to the even neighbour, which is the default rounding mode.
-int64_t round_half_even(double value) { return static_cast<int64_t>(std::nearbyint(value)); }
-
-core::Random random_for(core::RandomKey key, core::RandomStream stream) {
-  key.stream = stream;
-  return core::Random(key);
-}
-
-// The smallest size of the image's shape that covers `box`; the longer side is cut to an integer.
-Size covering_size(const Image& image, const Size& box) {
-  if (image.width * box.height <= image.height * box.width) {
-    return {box.width * image.height / image.width, box.width};
+std::optional<RandAugmentOptions> policy_of(const AugmentOptions& options) {
+  if (options.three_augment || options.auto_augment == kNoPolicy) {
+    return std::nullopt;
   }
-  return {box.height, box.height * image.width / image.height};
+  return parse_rand_augment(options.auto_augment);
 }
 
-// Resizes until the image just covers the enlarged target, then takes the middle of it.
-void centre_crop(
-    const Image& image, const AugmentOptions& options, const Size& target, uint8_t* out) {
-  const bool is_small = std::max(target.height, target.width) <= kLargestUncroppedInput;
-  const double ratio = is_small ? 1.0 : options.eval_crop_ratio;
-  const auto enlarge = [ratio](int64_t size) {
-    return static_cast<int64_t>(static_cast<double>(size) / ratio);
-  };
-  const Size resized = covering_size(image, {enlarge(target.height), enlarge(target.width)});
-  const Box window{
-      round_half_even(static_cast<double>(resized.height - target.height) / 2.0),
-      round_half_even(static_cast<double>(resized.width - target.width) / 2.0),
-      target.height,
-      target.width};
-  resize_window(
-      view_of(image), options.interpolation, {resized.height, resized.width, window}, out);
-}
-
-// A crop of the target's size at a random place of the image framed by `padding` zeros.
-void padded_crop(
-    const ImageView& image,
-    int64_t padding,
-    const Size& target,
-    core::Random& random,
-    uint8_t* out) {
-  const int64_t top = random.uniform_int(0, 2 * padding) - padding;
-  const int64_t left = random.uniform_int(0, 2 * padding) - padding;
-  const int64_t row_bytes = target.width * 3;
-  const int64_t first = std::clamp<int64_t>(-left, 0, target.width);
-  const int64_t end = std::clamp<int64_t>(target.width - left, 0, target.width);
-  std::memset(out, 0, static_cast<size_t>(target.height * row_bytes));
-  for (int64_t y = 0; y < target.height; ++y) {
-    const int64_t source_row = y + top;
-    if (source_row < 0 || source_row >= target.height || first >= end) {
-      continue;
-    }
-    std::memcpy(
-        out + y * row_bytes + first * 3,
-        image.pixels + source_row * image.row_stride + (first + left) * 3,
-        static_cast<size_t>((end - first) * 3));
+// The mean colour in 8 bits, rounded half to even.
+std::array<uint8_t, 3> fill_of(const std::array<double, 3>& mean) {
+  std::array<uint8_t, 3> fill{};
+  for (size_t c = 0; c < fill.size(); ++c) {
+    fill[c] = static_cast<uint8_t>(std::clamp(std::nearbyint(255.0 * mean[c]), 0.0, 255.0));
   }
-}
-
-void resized_padded_crop(
-    const Image& image,
-    const AugmentOptions& options,
-    const Size& target,
-    core::Random& random,
-    uint8_t* out) {
-  if (image.height == target.height && image.width == target.width) {
-    padded_crop(view_of(image), options.crop_padding, target, random, out);
-    return;
-  }
-  const Image resized = resize(view_of(image), options.interpolation, target.height, target.width);
-  padded_crop(view_of(resized), options.crop_padding, target, random, out);
-}
-
-void mirror_rows(const Size& size, uint8_t* pixels) {
-  for (int64_t row = 0; row < size.height; ++row) {
-    uint8_t* left = pixels + row * size.width * 3;
-    uint8_t* right = left + (size.width - 1) * 3;
-    for (; left < right; left += 3, right -= 3) {
-      std::swap_ranges(left, left + 3, right);
-    }
-  }
-}
-
-// The largest centred box of the nearest allowed ratio, or the whole image.
-Box fallback_box(int64_t height, int64_t width, const std::array<double, 2>& ratio) {
-  const double image_ratio = static_cast<double>(width) / static_cast<double>(height);
-  Box box{0, 0, height, width};
-  if (image_ratio < ratio[0]) {
-    box.height = round_half_even(static_cast<double>(width) / ratio[0]);
-  } else if (image_ratio > ratio[1]) {
-    box.width = round_half_even(static_cast<double>(height) * ratio[1]);
-  }
-  box.height = std::clamp<int64_t>(box.height, 1, height);
-  box.width = std::clamp<int64_t>(box.width, 1, width);
-  box.top = (height - box.height) / 2;
-  box.left = (width - box.width) / 2;
-  return box;
+  return fill;
 }
 
 }  // namespace
 
-Box random_resized_crop_box(
-    int64_t image_height,
-    int64_t image_width,
-    const AugmentOptions& options,
-    core::Random& random) {
-  const auto area = static_cast<double>(image_height * image_width);
-  const double log_low = std::log(options.crop_ratio[0]);
-  const double log_high = std::log(options.crop_ratio[1]);
-  for (int attempt = 0; attempt < kCropTries; ++attempt) {
-    const double crop_area = area * random.uniform(options.crop_scale[0], options.crop_scale[1]);
-    const double ratio = std::exp(random.uniform(log_low, log_high));
-    const int64_t width = round_half_even(std::sqrt(crop_area * ratio));
-    const int64_t height = round_half_even(std::sqrt(crop_area / ratio));
-    if (width < 1 || height < 1 || width > image_width || height > image_height) {
-      continue;
-    }
-    const int64_t top = random.uniform_int(0, image_height - height);
-    const int64_t left = random.uniform_int(0, image_width - width);
-    return {top, left, height, width};
+// The draws of one sample, a stream for each purpose, so that one policy's draws do not depend on
+// whether another is on.
+class TrainTransform::Draws {
+ public:
+  explicit Draws(const core::RandomKey& sample_key)
+      : key_(sample_key), interpolation_(of(core::RandomStream::kInterpolation)) {}
+
+  core::Random of(core::RandomStream stream) const {
+    core::RandomKey key = key_;
+    key.stream = stream;
+    return core::Random(key);
   }
-  return fallback_box(image_height, image_width, options.crop_ratio);
-}
+
+  /// A filter: a drawn one for kRandom.
+  Interpolation filter(Interpolation wanted) {
+    if (wanted != Interpolation::kRandom) {
+      return wanted;
+    }
+    return interpolation_.uniform_int(0, 1) == 0 ? Interpolation::kBilinear
+                                                 : Interpolation::kBicubic;
+  }
+
+ private:
+  core::RandomKey key_;
+  core::Random interpolation_;
+};
 
 TrainTransform::TrainTransform(const AugmentOptions& options, int64_t height, int64_t width)
-    : options_(options), height_(height), width_(width) {
+    : options_(options),
+      rand_augment_(policy_of(options)),
+      sampling_{options.interpolation, fill_of(options.mean)},
+      size_{height, width} {
   check_options(options, height, width);
 }
 
-int64_t TrainTransform::height() const { return height_; }
+int64_t TrainTransform::height() const { return size_.height; }
 
-int64_t TrainTransform::width() const { return width_; }
+int64_t TrainTransform::width() const { return size_.width; }
 
 void TrainTransform::apply(
     const Image& image, const core::RandomKey& sample_key, uint8_t* out) const {
-  const Size target{height_, width_};
-  core::Random crop_random = random_for(sample_key, core::RandomStream::kCrop);
+  Draws draws(sample_key);
+  crop(image, draws, out);
+  core::Random flip_random = draws.of(core::RandomStream::kFlip);
+  if (flip_random.uniform(0.0, 1.0) < options_.hflip_prob) {
+    mirror({out, size_.height, size_.width});
+  }
+  apply_policies(draws, out);
+}
+
+void TrainTransform::crop(const Image& image, Draws& draws, uint8_t* out) const {
+  core::Random random = draws.of(core::RandomStream::kCrop);
+  const Interpolation filter = draws.filter(options_.interpolation);
+  const bool has_size = image.height == size_.height && image.width == size_.width;
   switch (options_.crop) {
     case TrainCrop::kRandomResized: {
-      const Box box = random_resized_crop_box(image.height, image.width, options_, crop_random);
-      resize_window(
-          view_of(image, box),
-          options_.interpolation,
-          {height_, width_, {0, 0, height_, width_}},
-          out);
+      const Box box = random_resized_crop_box(image.height, image.width, options_, random);
+      const ResizeTarget whole{size_.height, size_.width, {0, 0, size_.height, size_.width}};
+      resize_window(view_of(image, box), filter, whole, out);
       break;
     }
-    case TrainCrop::kPadded:
-      resized_padded_crop(image, options_, target, crop_random, out);
+    case TrainCrop::kPadded: {
+      const Image resized =
+          has_size ? Image() : resize(view_of(image), filter, size_.height, size_.width);
+      const ImageView source = view_of(has_size ? image : resized);
+      random_crop(source, options_.crop_padding, Border::kZero, size_, random, out);
       break;
+    }
     case TrainCrop::kCenter:
-      centre_crop(image, options_, target, out);
+      resize_window(view_of(image), filter, centre_crop(image, options_, size_), out);
       break;
+    case TrainCrop::kSimpleRandom: {
+      const Size covering = covering_size(image, size_);
+      const Image resized = resize(view_of(image), filter, covering.height, covering.width);
+      random_crop(view_of(resized), options_.crop_padding, Border::kReflect, size_, random, out);
+      break;
+    }
   }
-  core::Random flip_random = random_for(sample_key, core::RandomStream::kFlip);
-  if (flip_random.uniform(0.0, 1.0) < options_.hflip_prob) {
-    mirror_rows(target, out);
+}
+
+void TrainTransform::apply_policies(Draws& draws, uint8_t* out) const {
+  thread_local std::vector<uint8_t> scratch;  // an image's worth, kept by the thread
+  const auto apply = [&](const ImageOp& op) {
+    const AffineSampling sampling{draws.filter(sampling_.interpolation), sampling_.fill};
+    apply_op(op, {out, size_.height, size_.width}, sampling, scratch);
+  };
+  if (options_.three_augment) {
+    core::Random random = draws.of(core::RandomStream::kThreeAugment);
+    apply(draw_three_augment(random));
+  }
+  if (rand_augment_) {
+    core::Random random = draws.of(core::RandomStream::kAugment);
+    for (const ImageOp& op : draw_rand_augment(*rand_augment_, random)) {
+      apply(op);
+    }
+  } else if (options_.color_jitter > 0) {
+    core::Random random = draws.of(core::RandomStream::kColorJitter);
+    for (const ImageOp& op : draw_color_jitter(options_.color_jitter, random)) {
+      apply(op);
+    }
   }
 }
 
 EvalTransform::EvalTransform(const AugmentOptions& options, int64_t height, int64_t width)
-    : options_(options), height_(height), width_(width) {
+    : options_(options), size_{height, width} {
   check_options(options, height, width);
 }
 
-int64_t EvalTransform::height() const { return height_; }
+int64_t EvalTransform::height() const { return size_.height; }
 
-int64_t EvalTransform::width() const { return width_; }
+int64_t EvalTransform::width() const { return size_.width; }
 
 void EvalTransform::apply(
     const Image& image, const core::RandomKey& /*sample_key*/, uint8_t* out) const {
-  centre_crop(image, options_, {height_, width_}, out);
+  const bool is_drawn = options_.interpolation == Interpolation::kRandom;
+  resize_window(
+      view_of(image),
+      is_drawn ? Interpolation::kBicubic : options_.interpolation,
+      centre_crop(image, options_, size_),
+      out);
 }
 
 }  // namespace vim::data

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "src/core/philox.h"
+#include "src/data/affine.h"
+#include "src/data/crop.h"
 #include "src/data/data_options.h"
 #include "src/data/image.h"
+#include "src/data/rand_augment_options.h"
 
 namespace vim::data {
 
@@ -22,11 +26,13 @@ class Transform {
   virtual int64_t width() const = 0;
 };
 
-/// Crop by options.crop, then a horizontal flip with options.hflip_prob.
+/// Crop by options.crop, horizontal flip with options.hflip_prob, then the colour and geometry
+/// policy: ThreeAugment and colour jitter; or RandAugment; or colour jitter alone. Uncovered pixels
+/// get the mean colour. All on 8 bits. Source: vim_spec 5.2 and 5.3.
 class TrainTransform : public Transform {
  public:
   /// Throws std::invalid_argument unless sizes are positive, ranges ordered and positive,
-  /// probabilities within [0, 1].
+  /// probabilities within [0, 1], and auto_augment is none or a policy.
   TrainTransform(const AugmentOptions& options, int64_t height, int64_t width);
 
   void apply(const Image& image, const core::RandomKey& sample_key, uint8_t* out) const override;
@@ -34,14 +40,20 @@ class TrainTransform : public Transform {
   int64_t width() const override;
 
  private:
+  class Draws;
+
+  void crop(const Image& image, Draws& draws, uint8_t* out) const;
+  void apply_policies(Draws& draws, uint8_t* out) const;
+
   AugmentOptions options_;
-  int64_t height_;
-  int64_t width_;
+  std::optional<RandAugmentOptions> rand_augment_;
+  AffineSampling sampling_;  // of the geometric operations
+  Size size_;
 };
 
 /// Resizes until the image just covers int(size / eval_crop_ratio) on both axes, then crops the
 /// centre. Inputs of at most 32 pixels are taken as they are, or just covered where the size
-/// differs.
+/// differs. Interpolation::kRandom stands for bicubic here.
 class EvalTransform : public Transform {
  public:
   EvalTransform(const AugmentOptions& options, int64_t height, int64_t width);
@@ -52,14 +64,7 @@ class EvalTransform : public Transform {
 
  private:
   AugmentOptions options_;
-  int64_t height_;
-  int64_t width_;
+  Size size_;
 };
-
-/// One random resized crop: up to ten draws of area fraction and log aspect ratio, then a centred
-/// fallback of the nearest allowed ratio. Never empty. Source: Szegedy et al. 2015 (arXiv
-/// 1409.4842), with the rounding of timm.
-Box random_resized_crop_box(
-    int64_t image_height, int64_t image_width, const AugmentOptions& options, core::Random& random);
 
 }  // namespace vim::data

@@ -253,3 +253,26 @@ TEST_CASE("long values are shortened in messages without breaking characters") {
       config_error("optim: {lr: " + value + "}\n") ==
       "run.yaml:1: optim.lr: got " + value.substr(0, 59) + "...; use a number of at least 0");
 }
+
+TEST_CASE("augmentation policies are read with the configuration, mistakes named with their line") {
+  const auto [text, error] = GENERATE(table<std::string, std::string>({
+      {"augment:\n  auto_augment: rand-m9-mstd0.5-inc1\n", ""},
+      {"augment:\n  auto_augment: none\n  three_augment: true\n  color_jitter: 0.3\n", ""},
+      {"augment:\n  crop: simple_random\n  interpolation: random\n", ""},
+      {"augment:\n  auto_augment: rand-m9-x3\n",
+       "run.yaml:2: augment.auto_augment: \"rand-m9-x3\": \"x3\" is no part of a RandAugment "
+       "policy; use a form like rand-m9-n2-mstd0.5-inc1, or none"},
+      {"augment:\n  auto_augment: autoaug\n",
+       "run.yaml:2: augment.auto_augment: \"autoaug\": an automatic augmentation policy starts "
+       "with rand; use a form like rand-m9-n2-mstd0.5-inc1, or none"},
+      {"augment:\n  three_augment: true\n  auto_augment: rand-m9\n",
+       "run.yaml:2: augment.three_augment: it takes the place of augment.auto_augment, which is "
+       "rand-m9; set that to none, or this to false"},
+      {"augment:\n  color_jitter: -1\n",
+       "run.yaml:2: augment.color_jitter: got -1; use a number of at least 0"},
+      {"augment:\n  interpolation: lanzcos\n",
+       "run.yaml:2: augment.interpolation: got lanzcos; did you mean lanczos?"},
+  }));
+  INFO(text);
+  CHECK(config_error(text) == error);
+}

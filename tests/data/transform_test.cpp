@@ -7,6 +7,9 @@
 #include <set>
 #include <stdexcept>
 
+#include "src/data/crop.h"
+#include "src/data/image_op.h"
+#include "src/data/rand_augment.h"
 #include "src/data/resize.h"
 #include "tests/support/catch.h"
 
@@ -240,4 +243,133 @@ TEST_CASE("Transforms refuse options out of range") {
   CHECK_THROWS_AS(EvalTransform(options, 0, 32), std::invalid_argument);
   options.crop_scale = {0.5, 0.1};
   CHECK_THROWS_AS(TrainTransform(options, 32, 32), std::invalid_argument);
+}
+
+TEST_CASE("Simple random crop resizes the shorter side and mirrors four pixels at the border") {
+  // 16 x 16 of 16 x 24: rows -4 to 4 and columns -4 to 12 are possible beginnings.
+  const Image image = counting_image(16, 24);
+  const TrainTransform transform(options_of(TrainCrop::kSimpleRandom, 0.0), 16, 16);
+  const auto mirrored = [](int64_t position, int64_t size) {
+    const int64_t folded = std::abs(position);
+    return folded < size ? folded : 2 * (size - 1) - folded;
+  };
+  std::set<std::pair<int, int>> places;
+  for (uint64_t position = 0; position < 3000; ++position) {
+    const Image out = run(transform, image, position);
+    const int left = pixel(out, 8, 8)[0] - 9;
+    const int top = pixel(out, 8, 8)[1] - 9;
+    places.insert({top, left});
+    for (int64_t y = 0; y < 16; ++y) {
+      for (int64_t x = 0; x < 16; ++x) {
+        REQUIRE(pixel(out, y, x) == pixel(image, mirrored(y + top, 16), mirrored(x + left, 24)));
+      }
+    }
+  }
+  CHECK(places.size() == 9 * 17);
+}
+
+TEST_CASE("Simple random crop covers images of another size and survives single pixels") {
+  AugmentOptions options = options_of(TrainCrop::kSimpleRandom, 0.0);
+  options.crop_padding = 0;
+  const Image tall = counting_image(60, 32);
+  const Image expected = vim::data::resize(vim::data::view_of(tall), options.interpolation, 30, 16);
+  const Image out = run(TrainTransform(options, 16, 16), tall, 5);
+  const int64_t top = std::find_if(
+                          expected.pixels.begin(),
+                          expected.pixels.end(),
+                          [&](const uint8_t& value) {
+                            return std::equal(out.pixels.begin(), out.pixels.end(), &value);
+                          }) -
+                      expected.pixels.begin();
+  CHECK(top % (16 * 3) == 0);
+  CHECK(top < 15 * 16 * 3);
+  options.crop_padding = 4;
+  const Image dot{1, 1, {5, 6, 7}};
+  CHECK(pixel(run(TrainTransform(options, 1, 1), dot), 0, 0) == std::array<int, 3>{5, 6, 7});
+}
+
+TEST_CASE(
+    "Random interpolation takes the bilinear or the bicubic filter, and bicubic to evaluate") {
+  AugmentOptions options = options_of(TrainCrop::kCenter, 0.0);
+  Image image = counting_image(90, 70);  // a ramp, which all filters keep
+  image.pixels[(45 * 70 + 35) * 3] = 255;
+  const auto train_with = [&](vim::data::Interpolation filter, uint64_t position) {
+    options.interpolation = filter;
+    return run(TrainTransform(options, 48, 48), image, position).pixels;
+  };
+  const auto linear = train_with(vim::data::Interpolation::kBilinear, 0);
+  const auto cubic = train_with(vim::data::Interpolation::kBicubic, 0);
+  REQUIRE(linear != cubic);
+  int num_linear = 0;
+  for (uint64_t position = 0; position < 400; ++position) {
+    const auto drawn = train_with(vim::data::Interpolation::kRandom, position);
+    REQUIRE((drawn == linear || drawn == cubic));
+    num_linear += drawn == linear ? 1 : 0;
+  }
+  CHECK(std::abs(num_linear - 200) < 50);  // five standard deviations of 10
+  CHECK(run(EvalTransform(options, 48, 48), image).pixels == cubic);
+}
+
+TEST_CASE("RandAugment is applied to the cropped and flipped image with the mean as fill colour") {
+  AugmentOptions options = options_of(TrainCrop::kCenter, 1.0);
+  options.auto_augment = "rand-m9-mstd0.5-inc1";
+  const Image image = counting_image(32, 32);
+  const TrainTransform transform(options, 32, 32);
+  const Image plain = run(TrainTransform(options_of(TrainCrop::kCenter, 1.0), 32, 32), image);
+  int num_changed = 0;
+  for (uint64_t position = 0; position < 300; ++position) {
+    RandomKey key = key_at(position);
+    key.stream = vim::core::RandomStream::kAugment;
+    Random random(key);
+    Image expected = plain;
+    std::vector<uint8_t> scratch;
+    const auto policy = vim::data::parse_rand_augment(options.auto_augment);
+    for (const auto& op : vim::data::draw_rand_augment(policy, random)) {
+      // Mean (0.485, 0.456, 0.406) in 8 bits.
+      vim::data::apply_op(
+          op,
+          vim::data::span_of(expected),
+          {vim::data::Interpolation::kBicubic, {124, 116, 104}},
+          scratch);
+    }
+    REQUIRE(run(transform, image, position).pixels == expected.pixels);
+    num_changed += expected.pixels == plain.pixels ? 0 : 1;
+  }
+  CHECK(num_changed > 150);  // a quarter has no operation, and few operations do nothing
+}
+
+TEST_CASE("ThreeAugment is followed by colour jitter, which RandAugment leaves out") {
+  AugmentOptions options = options_of(TrainCrop::kCenter, 0.0);
+  options.three_augment = true;
+  const Image grey{16, 16, std::vector<uint8_t>(16 * 16 * 3, 100)};
+  std::set<int> values;
+  for (uint64_t position = 0; position < 60; ++position) {
+    values.insert(run(TrainTransform(options, 16, 16), grey, position).pixels[0]);
+  }
+  CHECK(values == std::set<int>{100});  // nothing that the three operations do shows here
+  options.color_jitter = 0.3;
+  for (uint64_t position = 0; position < 60; ++position) {
+    values.insert(run(TrainTransform(options, 16, 16), grey, position).pixels[0]);
+  }
+  CHECK(values.size() > 20);
+  options.three_augment = false;
+  options.auto_augment = "rand-m9-mstd0.5-inc1";
+  const auto with_jitter = run(TrainTransform(options, 16, 16), grey, 3).pixels;
+  options.color_jitter = 0.0;
+  CHECK(run(TrainTransform(options, 16, 16), grey, 3).pixels == with_jitter);
+}
+
+TEST_CASE("Colour jitter alone is applied where no policy is named") {
+  AugmentOptions options = options_of(TrainCrop::kCenter, 0.0);
+  options.color_jitter = 0.5;
+  const Image image = counting_image(16, 16);
+  CHECK(run(TrainTransform(options, 16, 16), image, 1).pixels != image.pixels);
+  options.color_jitter = -0.1;
+  CHECK_THROWS_AS(TrainTransform(options, 16, 16), std::invalid_argument);
+}
+
+TEST_CASE("Train transform refuses a policy that cannot be read") {
+  AugmentOptions options;
+  options.auto_augment = "rand-q7";
+  CHECK_THROWS_AS(TrainTransform(options, 16, 16), std::invalid_argument);
 }
