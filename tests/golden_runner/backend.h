@@ -22,6 +22,7 @@ c10::Device device();
 /// or not, its column for GPUs.
 double limit(double on_cpu, double on_gpu);
 
+inline constexpr const char* kScalar = "scalar";
 inline constexpr const char* kEmulated = "cuda-emulated";
 inline constexpr const char* kCuda = "cuda";
 

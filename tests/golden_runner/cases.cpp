@@ -22,6 +22,10 @@ const std::vector<Kind>& all_kinds() {
       {"mixup", ".safetensors", run_mixup},
       {"resize", ".safetensors", run_resize},
       {"", ".pth", run_pth},
+      {"resize", ".safetensors", run_resize, Coverage::kVectors},
+      {"augment_ops", ".safetensors", run_augment_ops, Coverage::kVectors},
+      {"random_resized_crop", ".safetensors", run_random_resized_crop, Coverage::kVectors},
+      {"eval", ".safetensors", run_eval, Coverage::kVectors},
   };
   return kinds;
 }

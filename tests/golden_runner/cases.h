@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -10,10 +11,16 @@
 
 namespace vim::golden {
 
-/// Which backends run a kind: the host alone; the host and the CUDA kernels, emulated and on a GPU;
-/// every backend; or, for full-size models, every backend but the emulated one, which would take
-/// hours.
-enum class Coverage { kHost, kDevices, kBackends, kFastBackends };
+/// Which backends run a kind: the host alone; the host with every vector instruction set; the host
+/// and the CUDA kernels, emulated and on a GPU; every backend; or, for full-size models, every
+/// backend but the emulated one, which would take hours.
+enum class Coverage { kHost, kVectors, kDevices, kBackends, kFastBackends };
+
+/// Thrown by a case that lacks what it needs outside the golden folder; the text says what.
+class Skipped : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 /// A kind of case. Files are recognised by prefix and extension.
 struct Kind {
@@ -41,5 +48,8 @@ Checks run_pos_interp(const std::filesystem::path& path);
 Checks run_loss(const std::filesystem::path& path);
 Checks run_mixup(const std::filesystem::path& path);
 Checks run_resize(const std::filesystem::path& path);
+Checks run_augment_ops(const std::filesystem::path& path);
+Checks run_random_resized_crop(const std::filesystem::path& path);
+Checks run_eval(const std::filesystem::path& path);
 
 }  // namespace vim::golden

@@ -65,16 +65,18 @@ void print_line(const std::string& name, const Check& check) {
 const char kHost[] = "-";
 
 std::vector<std::string> backends_of(const Kind& kind) {
-  std::vector<std::string> names = {kHost};
-  if (kind.coverage == Coverage::kBackends || kind.coverage == Coverage::kFastBackends) {
-    names.clear();
+  std::vector<std::string> names;
+  if (kind.coverage == Coverage::kHost || kind.coverage == Coverage::kDevices) {
+    names.emplace_back(kHost);
   }
   for (const std::string& backend : vim::golden::kernel_backends()) {
     const bool is_emulated = backend == vim::golden::kEmulated;
     const bool is_device = is_emulated || backend == vim::golden::kCuda;
+    const bool is_vector = !is_device && backend != vim::golden::kScalar;
     const bool is_wanted = kind.coverage == Coverage::kBackends ||
                            (kind.coverage == Coverage::kFastBackends && !is_emulated) ||
-                           (kind.coverage == Coverage::kDevices && is_device);
+                           (kind.coverage == Coverage::kDevices && is_device) ||
+                           (kind.coverage == Coverage::kVectors && is_vector);
     if (is_wanted) {
       names.push_back(backend);
     }
@@ -134,6 +136,9 @@ void run_case(const Kind* kind, const fs::path& path, Detail detail, Tally& tall
       fmt::print("    {}\n", check.what);
     }
     ++(passes(check) ? tally.passed : tally.failed);
+  } catch (const vim::golden::Skipped& reason) {
+    fmt::print("{:<44} {:>10} {:>10}  SKIP  {}\n", name, "-", "-", reason.what());
+    ++tally.skipped;
   } catch (const std::exception& error) {
     const std::string message = error.what();
     fmt::print(

@@ -1,11 +1,9 @@
-// lr_schedule, param_groups, sampler, ema, adamw and resize cases: the recipe's pieces outside the
-// model.
+// lr_schedule, param_groups, sampler, ema and adamw cases: the recipe's pieces outside the model.
 #include <ATen/ATen.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "src/data/resize.h"
 #include "src/data/sampler.h"
 #include "src/models/official_options.h"
 #include "src/models/vision_mamba.h"
@@ -105,11 +103,6 @@ void check_group(const optim::ParameterGroup& group, const Json& expected, Check
   checks.push_back(equal("elements", group.num_elements() == expected.at("elements")));
   checks.push_back(
       equal("names", holds_in_order(group, expected.at("names").get<std::vector<std::string>>())));
-}
-
-data::Image image_of(const at::Tensor& pixels) {
-  const auto* begin = pixels.const_data_ptr<uint8_t>();
-  return {pixels.size(0), pixels.size(1), {begin, begin + pixels.numel()}};
 }
 
 }  // namespace
@@ -213,25 +206,6 @@ Checks run_adamw(const std::filesystem::path& path) {
   const Json runs = Json::parse(golden.metadata.at("runs"));
   for (const auto& [run, settings] : runs.items()) {
     run_adamw_case(golden, run, settings, checks);
-  }
-  return checks;
-}
-
-Checks run_resize(const std::filesystem::path& path) {
-  const GoldenFile golden = load_golden(path);
-  Checks checks;
-  for (const auto& [name, expected] : golden.tensors) {
-    const auto slash = name.find('/');
-    const std::string what = name.substr(slash + 1);
-    if (what == "in") {
-      continue;
-    }
-    const auto method = what.starts_with("bicubic") ? data::Interpolation::kBicubic
-                                                    : data::Interpolation::kBilinear;
-    const data::Image source = image_of(golden.at(name.substr(0, slash) + "/in"));
-    const data::Image resized =
-        data::resize(data::view_of(source), method, expected.size(0), expected.size(1));
-    checks.push_back(equal(name, resized.pixels == image_of(expected).pixels));
   }
   return checks;
 }
