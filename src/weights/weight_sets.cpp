@@ -170,9 +170,11 @@ std::vector<WeightSet> find_sets(const TorchFile& file) {
   if (!root.is(PickleKind::kDict)) {
     refuse(file);
   }
-  const bool is_bare = holds_tensor(root);
-  const PickleValue* model = is_bare ? &root : find_dict(root, kModelKeys);
-  const PickleValue* ema = is_bare ? nullptr : find_dict(root, kEmaKeys);
+  const PickleValue* model = find_dict(root, kModelKeys);
+  const PickleValue* ema = find_dict(root, kEmaKeys);
+  if (model == nullptr && ema == nullptr && holds_tensor(root)) {
+    model = &root;
+  }
   std::vector<WeightSet> sets;
   if (model != nullptr) {
     sets.push_back(take_dict(*find_tensors(model), "model", file.name()));
