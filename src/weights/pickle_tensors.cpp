@@ -43,7 +43,7 @@ PickleValue* make_tensor(
     return arena.add_opaque("torch.Tensor (a negated or conjugated view)", nullptr);
   }
   if (!type) {
-    return arena.add_opaque(args[0]->storage->class_name, nullptr);
+    return arena.add_opaque("torch.Tensor over " + args[0]->storage->class_name, nullptr);
   }
   tensor->type = *type;
   tensor->storage = args[0]->storage;
@@ -97,7 +97,8 @@ PickleValue* rebuild_tensor_v3(PickleArena& arena, const Items& args) {
     return nullptr;
   }
   const std::optional<TensorType> type = type_of_dtype(args[6]->text);
-  return type ? make_tensor(arena, args, type, 7) : arena.add_opaque(args[6]->text, nullptr);
+  return type ? make_tensor(arena, args, type, 7)
+              : arena.add_opaque("torch.Tensor of " + args[6]->text, nullptr);
 }
 
 PickleValue* rebuild_parameter(PickleArena& arena, const Items& args) {

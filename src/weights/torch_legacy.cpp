@@ -5,6 +5,7 @@
 #include "src/core/error.h"
 #include "src/weights/byte_cursor.h"
 #include "src/weights/safetensors_header.h"
+#include "src/weights/torch_types.h"
 
 namespace vim::weights {
 namespace {
@@ -56,7 +57,7 @@ TorchLegacy read_torch_legacy(std::span<const std::byte> bytes, const std::strin
       fail(file_name, "storage \"" + printable(key->text) + "\" belongs to no tensor");
     }
     const auto expected = static_cast<uint64_t>(storage->second.num_elements);
-    if (!storage->second.type) {
+    if (!storage->second.type && !is_untyped_storage(storage->second.class_name)) {
       fail(
           file_name,
           "storage " + printable(key->text) + " is of " + printable(storage->second.class_name) +

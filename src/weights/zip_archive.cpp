@@ -61,7 +61,9 @@ ZipArchive ZipArchive::parse(std::span<const std::byte> bytes, std::string_view 
       fail(archive.name_, archive.entries_[i], "the name appears twice");
     }
   }
-  archive.verified_->entries.resize(archive.entries_.size());
+  archive.has_checksums_ = std::any_of(
+      archive.entries_.begin(), archive.entries_.end(), [](const auto& e) { return e.crc != 0; });
+  archive.verified_->entries.resize(archive.entries_.size(), !archive.has_checksums_);
   return archive;
 }
 

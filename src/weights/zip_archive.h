@@ -40,6 +40,10 @@ class ZipArchive {
   /// The entry of that name, or nullptr.
   const ZipEntry* find(std::string_view name) const;
 
+  /// False where every entry has the CRC-32 zero, which is how PyTorch leaves checksums out on
+  /// request (torch.serialization.set_crc32_options); nothing can then be verified.
+  bool has_checksums() const { return has_checksums_; }
+
   /// The bytes of an entry of this archive. Its CRC-32 is verified the first time; safe to call
   /// from several threads. Throws vim::Error naming the entry if it does not match.
   std::span<const std::byte> data(const ZipEntry& entry) const;
@@ -53,6 +57,7 @@ class ZipArchive {
   std::string name_;
   std::vector<ZipEntry> entries_;
   std::map<std::string_view, size_t> index_;
+  bool has_checksums_ = false;
   std::unique_ptr<Verified> verified_;
 };
 

@@ -135,7 +135,8 @@ void check_form(uint16_t flags, uint16_t method, const std::string& name, const 
   if (method != 0) {
     throw Error(
         file + ": zip entry \"" + printable(name) +
-        "\" is compressed; torch.save stores entries as they are, write the file with it");
+        "\" is compressed, as in TorchScript and repacked archives; save the model's state_dict() "
+        "with torch.save");
   }
 }
 

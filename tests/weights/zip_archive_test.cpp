@@ -91,6 +91,19 @@ TEST_CASE("a wrong CRC-32 is noticed when the entry is read, and only then") {
   CHECK_THROWS_AS(archive.data(ZipEntry{"good"}), std::invalid_argument);
 }
 
+TEST_CASE("an archive without any CRC-32 is read as one that leaves them out") {
+  vim::test::ZipPart part{"a", kData};
+  part.crc = 0;
+  const std::string bytes = zip_bytes({part, {"b", ""}});
+  const ZipArchive archive = ZipArchive::parse(as_bytes(bytes), "file");
+  CHECK_FALSE(archive.has_checksums());
+  CHECK(read(archive, "a") == kData);
+  const std::string some = zip_bytes({part, {"b", "x"}});
+  const ZipArchive partly = ZipArchive::parse(as_bytes(some), "file");
+  CHECK(partly.has_checksums());
+  CHECK_THROWS_AS(partly.data(*partly.find("a")), vim::Error);
+}
+
 TEST_CASE("tables of contents that do not fit the file are refused") {
   const std::string whole = zip_bytes({{"a", "xxxx"}, {"b", "yyyy"}});
   REQUIRE(parse_error(whole) == "nothing was thrown");
