@@ -16,16 +16,19 @@ function(vim_add_library name)
   endif()
 endfunction()
 
-# vim_add_app(NAME SOURCES file... LINK target...): a program in bin/. Its target is NAME_program,
-# since vim_data and vim_train name libraries already.
+# vim_add_app(NAME [WITHOUT_TORCH] SOURCES file... LINK target...): a program in bin/. Its target
+# is NAME_program, since vim_data and vim_train name libraries already. WITHOUT_TORCH: it starts
+# without loading LibTorch.
 function(vim_add_app name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "WITHOUT_TORCH" "" "SOURCES;LINK" ${ARGN})
   set(target ${name}_program)
   add_executable(${target} ${ARG_SOURCES})
   set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name})
   target_link_libraries(${target} PRIVATE ${ARG_LINK})
   set_property(GLOBAL APPEND PROPERTY VIM_PROGRAMS ${target})
-  vim_use_torch(${target} PRIVATE)
+  if(NOT ARG_WITHOUT_TORCH)
+    vim_use_torch(${target} PRIVATE)
+  endif()
 endfunction()
 
 # vim_add_test(NAME [TORCH] SOURCES file... LINK target...): a Catch2 program run by ctest as NAME.

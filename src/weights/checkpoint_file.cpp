@@ -15,9 +15,9 @@
 namespace vim::weights {
 namespace {
 
-constexpr std::string_view kFormatKey = "format";
-constexpr std::string_view kChecksumsKey = "checksums";
-constexpr std::string_view kHeaderChecksumKey = "header_checksum";
+constexpr std::string_view kFormatKey = kCheckpointKeys[0];
+constexpr std::string_view kChecksumsKey = kCheckpointKeys[1];
+constexpr std::string_view kHeaderChecksumKey = kCheckpointKeys[2];
 constexpr std::string_view kFormatFamily = "visionmamba-checkpoint-";
 constexpr std::string_view kNoChecksum = "0000000000000000";
 

@@ -2,6 +2,7 @@
 // Free of LibTorch; what the tensors mean is the trainer's affair.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -15,6 +16,10 @@ namespace vim::weights {
 
 /// Value of the metadata key "format"; its number rises when older programs could misread the file.
 inline constexpr std::string_view kCheckpointFormat = "visionmamba-checkpoint-1";
+
+/// The metadata keys that are the container's own; no caller may set them.
+inline constexpr std::array<std::string_view, 3> kCheckpointKeys = {
+    "format", "checksums", "header_checksum"};
 
 /// Writes a checkpoint atomically. `metadata` holds the trainer's texts ("config", "state"); added
 /// are "format", "checksums" (JSON, tensor name to hexadecimal XXH3-64) and "header_checksum" (of

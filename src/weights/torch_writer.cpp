@@ -129,6 +129,16 @@ void write_dict(PickleWriter& out, const std::vector<TensorToWrite>& tensors, si
   out.op(Opcode::kSetItems);
 }
 
+void write_texts(PickleWriter& out, const std::map<std::string, std::string>& texts) {
+  out.op(Opcode::kEmptyDict);
+  out.op(Opcode::kMark);
+  for (const auto& [key, text] : texts) {
+    out.text(key);
+    out.text(text);
+  }
+  out.op(Opcode::kSetItems);
+}
+
 std::string encode_object(const TorchFileToWrite& contents) {
   PickleWriter out;
   if (contents.layout == TorchFileToWrite::Layout::kBareDict) {
@@ -147,14 +157,18 @@ std::string encode_object(const TorchFileToWrite& contents) {
     out.text("epoch");
     out.integer(*contents.epoch);
   }
+  if (!contents.metadata.empty()) {
+    out.text("metadata");
+    write_texts(out, contents.metadata);
+  }
   out.op(Opcode::kSetItems);
   return out.take();
 }
 
-void check_utf8(const std::string& name, const std::string& file_name) try {
-  static_cast<void>(nlohmann::json(name).dump());
+void check_utf8(const std::string& text, const std::string& file_name) try {
+  static_cast<void>(nlohmann::json(text).dump());
 } catch (const nlohmann::json::type_error&) {
-  throw Error(file_name + ": the name \"" + printable(name) + "\" is not UTF-8; rename it");
+  throw Error(file_name + ": the text \"" + printable(text) + "\" is not UTF-8; rename it");
 }
 
 void check_set(const std::vector<TensorToWrite>& tensors, const std::string& file_name) {
@@ -171,10 +185,14 @@ void check_set(const std::vector<TensorToWrite>& tensors, const std::string& fil
 }
 
 void check_contents(const TorchFileToWrite& contents, const std::string& file_name) {
-  const bool has_entries = !contents.ema.empty() || contents.epoch.has_value();
+  const bool has_entries =
+      !contents.ema.empty() || contents.epoch.has_value() || !contents.metadata.empty();
   if (contents.layout == TorchFileToWrite::Layout::kBareDict && has_entries) {
-    throw std::invalid_argument(
-        file_name + ": a bare dict holds the model alone, got EMA weights or an epoch too");
+    throw std::invalid_argument(file_name + ": a bare dict holds the model alone, got more");
+  }
+  for (const auto& [key, text] : contents.metadata) {
+    check_utf8(key, file_name);
+    check_utf8(text, file_name);
   }
   check_set(contents.model, file_name);
   check_set(contents.ema, file_name);

@@ -14,6 +14,24 @@
 #include "src/weights/weight_sets.h"
 
 namespace vim::weights {
+namespace {
+
+// The texts that write_torch_file puts beside the weights.
+std::map<std::string, std::string> find_texts(const PickleValue& root) {
+  std::map<std::string, std::string> texts;
+  const PickleValue* dict = root.find("metadata");
+  if (dict == nullptr || !dict->is(PickleKind::kDict)) {
+    return texts;
+  }
+  for (const auto& [key, value] : dict->pairs) {
+    if (key->is(PickleKind::kString) && value->is(PickleKind::kString)) {
+      texts[key->text] = value->text;
+    }
+  }
+  return texts;
+}
+
+}  // namespace
 
 struct WeightFile::Contents {
   std::string name;
@@ -21,18 +39,21 @@ struct WeightFile::Contents {
   std::optional<SafetensorsFile> safetensors;
   std::optional<TorchFile> torch;
   std::vector<WeightSet> sets;
+  std::map<std::string, std::string> metadata;
 
   void take(SafetensorsFile file) {
     const bool is_ours = is_checkpoint(file);
     format = is_ours ? Format::kCheckpoint : Format::kSafetensors;
     safetensors = is_ours ? verify_checkpoint(std::move(file)) : std::move(file);
     sets = find_sets(*safetensors, is_ours);
+    metadata = safetensors->metadata();
   }
 
   void take(TorchFile file) {
     format = file.is_zip() ? Format::kTorchZip : Format::kTorchLegacy;
     torch = std::move(file);
     sets = find_sets(*torch);
+    metadata = find_texts(torch->root());
   }
 
   const WeightSet& set(const std::string& wanted) const {
@@ -123,8 +144,7 @@ TensorBytes WeightFile::read(const std::string& set, const WeightTensor& tensor)
 }
 
 const std::map<std::string, std::string>& WeightFile::metadata() const {
-  static const std::map<std::string, std::string> kNone;
-  return contents_->safetensors ? contents_->safetensors->metadata() : kNone;
+  return contents_->metadata;
 }
 
 const TorchFile* WeightFile::torch() const {

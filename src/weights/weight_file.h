@@ -44,8 +44,9 @@ class WeightFile {
   const std::string& name() const;
 
   /// The sets of weights in it, "model" before "ema". Ours: by the names' prefix. Safetensors:
-  /// "model". Of torch.save: the entries `model` and `model_ema` of the official program, those of
-  /// other programs (`state_dict`, `module`, `net`, ...), or a bare dict of tensors as "model".
+  /// "model", or both where every name begins with "model." or "ema.". Of torch.save: the entries
+  /// `model` and `model_ema` of the official program, those of other programs (`state_dict`,
+  /// `module`, `net`, ...), or a bare dict of tensors as "model".
   std::vector<std::string> sets() const;
 
   /// The tensors of a set in stored order. Throws vim::Error if the file has no such set.
@@ -62,7 +63,7 @@ class WeightFile {
   /// while this object or a copy of it lives. The tensor must come from tensors(set).
   TensorBytes read(const std::string& set, const WeightTensor& tensor) const;
 
-  /// The texts of a safetensors file or checkpoint; empty for the others.
+  /// The texts of a safetensors file or checkpoint, or under "metadata" in a file of torch.save.
   const std::map<std::string, std::string>& metadata() const;
 
   /// The file underneath; nullptr where it is of the other kind.

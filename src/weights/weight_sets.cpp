@@ -68,6 +68,17 @@ WeightSet take_prefix(
   return set;
 }
 
+// Both sets in a plain file, as vim_convert --which all writes them.
+bool holds_both(const SafetensorsFile& file) {
+  size_t num_model = 0;
+  size_t num_ema = 0;
+  for (const TensorInfo& info : file.tensors()) {
+    num_model += info.name.starts_with("model.") ? 1 : 0;
+    num_ema += info.name.starts_with("ema.") ? 1 : 0;
+  }
+  return num_model > 0 && num_ema > 0 && num_model + num_ema == file.tensors().size();
+}
+
 bool holds_tensor(const PickleValue& dict) {
   return std::any_of(dict.pairs.begin(), dict.pairs.end(), [](const auto& pair) {
     return pair.second->is(PickleKind::kTensor);
@@ -151,7 +162,7 @@ void finish(std::vector<WeightSet>& sets, const std::string& file_name) {
 
 std::vector<WeightSet> find_sets(const SafetensorsFile& file, bool is_checkpoint) {
   std::vector<WeightSet> sets;
-  if (!is_checkpoint) {
+  if (!is_checkpoint && !holds_both(file)) {
     sets.push_back(take_prefix(file, "model", ""));
   } else {
     for (const char* name : {"model", "ema"}) {

@@ -42,6 +42,7 @@ TEST_CASE("what is written as .pth is read back, in order") {
   contents.model = two_tensors();
   contents.ema = {{"z.weight", TensorType::kU8, {4}, as_bytes(kBias)}};
   contents.epoch = 1LL << 40;
+  contents.metadata = {{"config", "model: {depth: 2}\n"}};
   write_torch_file(folder / "x.pth", contents);
   const WeightFile file = WeightFile::open(folder / "x.pth");
   CHECK(file.format() == WeightFile::Format::kTorchZip);
@@ -54,6 +55,7 @@ TEST_CASE("what is written as .pth is read back, in order") {
   CHECK(text_of(file, "model", 0) == kWeight);
   CHECK(text_of(file, "model", 3) == kBias);
   CHECK(text_of(file, "ema", 0) == kBias);
+  CHECK(file.metadata() == contents.metadata);
   CHECK(file.torch()->root().find("epoch")->integer == 1LL << 40);
 }
 

@@ -129,6 +129,16 @@ TEST_CASE("plain safetensors are one set with their texts") {
       thrown_text([&] { file.tensors("ema"); }), "file: holds no ema weights; drop --which"));
 }
 
+TEST_CASE("plain safetensors with both sets show both") {
+  const std::string both = safetensors_bytes(
+      R"({"model.w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},)"
+      R"("ema.w":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})",
+      kData);
+  const WeightFile file = WeightFile::parse(as_bytes(both), "file");
+  CHECK(file.sets() == Names{"model", "ema"});
+  CHECK(text_of(file, "ema", "w") == "wxyz");
+}
+
 TEST_CASE("our checkpoints are verified, and their sets separated") {
   const TempFolder folder;
   // The suffix says nothing.
