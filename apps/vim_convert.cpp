@@ -6,7 +6,7 @@
 #include "src/core/atomic_file.h"
 #include "src/core/error.h"
 #include "src/weights/checkpoint_file.h"
-#include "src/weights/official_checkpoint.h"
+#include "src/weights/torch_file.h"
 #include "src/weights/torch_writer.h"
 #include "src/weights/weight_file.h"
 
@@ -78,9 +78,10 @@ void write_as_torch(
   contents.model = model.tensors;
   contents.ema = ema.tensors;
   contents.metadata = kept_texts(file);
-  const auto state = weights::read_official_state(file);
-  if (state && state->epoch >= 0) {
-    contents.epoch = state->epoch;
+  const weights::PickleValue* epoch =
+      file.torch() != nullptr ? file.torch()->root().find("epoch") : nullptr;
+  if (epoch != nullptr && epoch->is(weights::PickleKind::kInt)) {
+    contents.epoch = epoch->integer;
   }
   weights::write_torch_file(arguments.out, contents);
 }

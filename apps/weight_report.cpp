@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "src/core/error.h"
 #include "src/weights/official_checkpoint.h"
 #include "src/weights/tensor_statistics.h"
 
@@ -138,8 +139,14 @@ Json describe_weights(const weights::WeightFile& file) {
   for (const std::string& set : file.sets()) {
     report["sets"].push_back(describe_set(file, set));
   }
-  const auto state = weights::read_official_state(file);
-  report["training_state"] = state ? describe_state(*state) : Json(nullptr);
+  report["training_state"] = nullptr;
+  try {
+    if (const auto state = weights::read_official_state(file)) {
+      report["training_state"] = describe_state(*state);
+    }
+  } catch (const Error& error) {  // another program's; the weights are of interest all the same
+    report["training_state"] = {{"not read", error.what()}};
+  }
   report["args"] = Json::object();
   for (const auto& [name, text] : weights::read_official_args(file)) {
     report["args"][name] = text;

@@ -8,7 +8,8 @@
 namespace vim::apps {
 
 /// Format, sets with the statistics of every tensor, training state, recipe arguments and texts, as
-/// --json writes them. Reads every tensor. Throws vim::Error.
+/// --json writes them. Training state of another program is described by what is wrong with it.
+/// Reads every tensor. Throws vim::Error.
 nlohmann::ordered_json describe_weights(const weights::WeightFile& file);
 
 /// The same for people, on standard output.

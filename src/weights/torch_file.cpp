@@ -30,6 +30,8 @@ struct TorchFile::Contents {
     }
   }
 
+  const Pickle& pickle() const { return zip ? zip->pickle : legacy->pickle; }
+
   std::span<const std::byte> storage(const std::string& key) const {
     if (zip) {
       return zip->archive.data(*zip->storages.at(key));
@@ -57,14 +59,18 @@ TorchFile TorchFile::parse(std::span<const std::byte> bytes, std::string_view na
 
 bool TorchFile::is_zip() const { return contents_->zip.has_value(); }
 
-const PickleValue& TorchFile::root() const {
-  return is_zip() ? contents_->zip->pickle.root() : contents_->legacy->pickle.root();
-}
+const PickleValue& TorchFile::root() const { return contents_->pickle().root(); }
 
-TensorBytes TorchFile::read(const TorchTensor& tensor) const try {
-  return row_major(tensor, contents_->storage(tensor.storage->key));
-} catch (const std::out_of_range&) {
-  throw std::invalid_argument(name() + ": read: expected a tensor of this file");
+TensorBytes TorchFile::read(const TorchTensor& tensor) const {
+  const TorchStorage& storage = *tensor.storage;
+  const auto& known = contents_->pickle().storages();
+  const auto found = known.find(storage.key);
+  const bool is_ours = found != known.end() && found->second.class_name == storage.class_name &&
+                       found->second.num_elements == storage.num_elements;
+  if (!is_ours) {
+    throw std::invalid_argument(name() + ": read: expected a tensor of this file");
+  }
+  return row_major(tensor, contents_->storage(storage.key));
 }
 
 const std::string& TorchFile::name() const { return contents_->name; }

@@ -33,7 +33,8 @@ class TorchFile {
   const PickleValue& root() const;
 
   /// A tensor of this file in row-major order: a view of the file where it is stored so, else a
-  /// copy. In the zip form the CRC-32 of its storage is verified the first time. Throws vim::Error.
+  /// copy. In the zip form the CRC-32 of its storage is verified the first time. Throws vim::Error
+  /// where that fails, std::invalid_argument for a tensor of another file.
   TensorBytes read(const TorchTensor& tensor) const;
 
   /// What errors call this file.

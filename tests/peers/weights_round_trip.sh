@@ -5,7 +5,8 @@
 set -euo pipefail
 python=${VIM_PEERS_PYTHON:-python3}
 if ! "$python" -c 'import torch, safetensors.torch' 2>/dev/null; then
-  printf 'SKIPPED: %s has no torch and safetensors; set VIM_PEERS_PYTHON to one that has\n' "$python"
+  printf 'SKIPPED: %s lacks torch or safetensors; set VIM_PEERS_PYTHON to one that has them\n' \
+    "$python"
   exit 77
 fi
 exec "$python" "$(dirname "${BASH_SOURCE[0]}")/weights_round_trip.py" "$@"

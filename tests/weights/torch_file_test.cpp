@@ -316,5 +316,8 @@ TEST_CASE("a file is opened from disk, and a tensor of another file is not read 
   storage->key = "7";
   other.storage = storage;
   CHECK_THROWS_AS(file.read(other), std::invalid_argument);
+  storage->key = "0";
+  storage->num_elements = 1000;
+  CHECK_THROWS_AS(file.read(other), std::invalid_argument);
   CHECK_THROWS_AS(TorchFile::open(folder / "absent.pth"), vim::Error);
 }
