@@ -1,9 +1,17 @@
 // The weights' own configuration is the default everywhere.
 #include "apps/inference_run.h"
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cmath>
+
 #include "apps/weights_config.h"
 #include "src/config/config.h"
+#include "src/core/error.h"
 #include "src/cuda/device.h"
+#include "src/models/pos_embed_resize.h"
 #include "src/train/compute_device.h"
 #include "src/train/weight_import.h"
 
@@ -19,7 +27,75 @@ std::vector<std::string> all_overrides(const InferenceArguments& arguments) {
   if (!arguments.precision.empty()) {
     overrides.push_back("train.precision=" + arguments.precision);
   }
+  if (arguments.img_size > 0) {
+    overrides.push_back(fmt::format("model.img_size={}", arguments.img_size));
+  }
+  if (arguments.crop_ratio > 0) {
+    overrides.push_back(fmt::format("augment.eval_crop_ratio={}", arguments.crop_ratio));
+  }
   return overrides;
+}
+
+// The patch grid that the weights were made for: by their own configuration, or else a square one
+// of as many patches as their position embedding has rows.
+models::Grid stored_grid(
+    const InferenceArguments& arguments,
+    const models::VisionMambaOptions& wanted,
+    const weights::WeightFile& file) {
+  const auto own = file.metadata().find("config");
+  if (own != file.metadata().end()) {
+    const auto config = config::parse_config(own->second, arguments.weights, {});
+    const bool is_alike = config.model.patch_size == wanted.patch_size;
+    return models::patch_grid(is_alike ? config.model : wanted);  // loading says what is wrong
+  }
+  const weights::WeightTensor* rows = file.find(file.sets().front(), "pos_embed");
+  const bool has_rows = rows != nullptr && rows->shape.size() == 3;
+  if (!has_rows || rows->shape[1] == wanted.num_tokens()) {
+    return models::patch_grid(wanted);
+  }
+  const auto patches = static_cast<double>(rows->shape[1] - wanted.num_cls_tokens());
+  const auto side = static_cast<int64_t>(std::sqrt(std::max(patches, 1.0)));
+  return {side, side};
+}
+
+std::string describe(const models::Grid& grid) {
+  return fmt::format("{} x {} patches", grid.height, grid.width);
+}
+
+models::PosEmbedResize resize_method(
+    const InferenceArguments& arguments, const models::Grid& stored, const models::Grid& wanted) {
+  if (arguments.resize_pos_embed.empty()) {
+    throw Error(fmt::format(
+        "{}: was made for {}, the configuration has {}; pass --resize-pos-embed correct (or "
+        "upstream, the official way), or leave model.img_size as it was",
+        arguments.weights,
+        describe(stored),
+        describe(wanted)));
+  }
+  return arguments.resize_pos_embed == "upstream" ? models::PosEmbedResize::kUpstream
+                                                  : models::PosEmbedResize::kCorrect;
+}
+
+// Returns the set of weights that was taken.
+std::string load_for_grid(
+    const InferenceArguments& arguments,
+    models::VisionMambaImpl& model,
+    const weights::WeightFile& file) {
+  const models::VisionMambaOptions& wanted = model.options();
+  const models::Grid from = stored_grid(arguments, wanted, file);
+  const models::Grid to = models::patch_grid(wanted);
+  train::ImportRules rules;
+  if (!(from == to)) {
+    // Without a position embedding nothing has to be resized: rope tables are computed.
+    rules.pos_embed =
+        wanted.pos_embed ? resize_method(arguments, from, to) : models::PosEmbedResize::kCorrect;
+    rules.pos_embed_grid = from;
+  }
+  const std::string set = train::choose_set(file, arguments.which);
+  for (const std::string& note : train::import_weights(model, file, set, rules)) {
+    spdlog::info("{}: {}", arguments.weights, note);
+  }
+  return set;
 }
 
 }  // namespace
@@ -37,6 +113,16 @@ void declare_inference(CLI::App& app, InferenceArguments& arguments) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app.add_option("--precision", arguments.precision, "fp32, bf16 or fp16; default: train.precision")
       ->check(CLI::IsMember({"fp32", "bf16", "fp16"}));
+  app.add_option("--img-size", arguments.img_size, "side of the images; default: model.img_size")
+      ->check(CLI::PositiveNumber);
+  app.add_option(
+         "--crop-ratio", arguments.crop_ratio, "centre crop; default: augment.eval_crop_ratio")
+      ->check(CLI::PositiveNumber);
+  app.add_option(
+         "--resize-pos-embed",
+         arguments.resize_pos_embed,
+         "fit weights of another patch grid: correct, or upstream as in the official code")
+      ->check(CLI::IsMember({"correct", "upstream"}));
 }
 
 config::RunConfig inference_config(
@@ -55,8 +141,7 @@ InferenceModel load_model(
   const auto device = train::compute_device(config.train.device, "train.device");
   cuda::allow_tf32(config.train.tf32);
   models::VisionMamba model(config.model);
-  const std::string which = train::choose_set(file, arguments.which);
-  train::import_weights(*model, file, which, {});
+  const std::string which = load_for_grid(arguments, *model, file);
   train::place_for_inference(*model, device, config.train.precision);
   return {model, which};
 }
@@ -69,6 +154,7 @@ train::EvaluatorOptions evaluator_options(const config::RunConfig& config) {
   options.seed = config.train.seed;
   options.data = config.data;
   options.augment = config.augment;
+  options.unweighted_loss = config.train.unweighted_test_loss;
   return options;
 }
 

@@ -13,11 +13,6 @@
 namespace vim::models {
 namespace {
 
-LastFeature last_feature(const FeatureOptions& options) {
-  const bool is_hidden = options.kind == FeatureKind::kHidden;
-  return options.last.value_or(is_hidden ? LastFeature::kHidden : LastFeature::kAdd);
-}
-
 // The entries of LayerOutputs that the features are made of. A residual is that of the next layer.
 std::vector<int64_t> wanted_entries(
     const VisionMambaOptions& model, const FeatureOptions& options) {
@@ -52,6 +47,11 @@ at::Tensor to_map(const at::Tensor& tokens, const VisionMambaOptions& model) {
 }
 
 }  // namespace
+
+LastFeature last_feature(const FeatureOptions& options) {
+  const bool is_hidden = options.kind == FeatureKind::kHidden;
+  return options.last.value_or(is_hidden ? LastFeature::kHidden : LastFeature::kAdd);
+}
 
 std::vector<int64_t> quarter_layers(int64_t depth) {
   std::vector<int64_t> layers;

@@ -30,6 +30,9 @@ struct FeatureOptions {
   std::optional<LastFeature> last = std::nullopt;
 };
 
+/// What options.last says, or its default.
+LastFeature last_feature(const FeatureOptions& options);
+
 struct Features {
   std::vector<at::Tensor> maps;  // by place in FeatureOptions::layers
   at::Tensor head_input;         // VisionMamba::forward_features' result

@@ -61,12 +61,27 @@ std::vector<int64_t> natural_order(int64_t size) {
 }
 
 // Why a batch may not be captured; empty: it may.
-std::string find_obstacle(const models::VisionMambaOptions& shape, const at::Device& device) {
+std::string find_obstacle(
+    const models::VisionMambaOptions& shape,
+    const EvaluatorOptions& options,
+    const at::Device& device) {
   if (!device.is_cuda()) {
     return "there is no GPU";
   }
-  const bool is_drawn = shape.token_flip_prob > 0 && shape.token_flip_in_eval;
+  const bool is_drawn = shape.token_flip_prob > 0 && shape.token_flip_in_eval && !options.features;
   return is_drawn ? "tokens are flipped by chance" : "";
+}
+
+// Tensors that later passes do not overwrite.
+BatchOutput copy_of(const BatchOutput& output) {
+  BatchOutput copy = output;
+  for (at::Tensor* tensor : {&copy.logits, &copy.row, &copy.top}) {
+    *tensor = tensor->defined() ? tensor->clone() : *tensor;
+  }
+  for (at::Tensor& map : copy.features) {
+    map = map.clone();
+  }
+  return copy;
 }
 
 }  // namespace
@@ -82,7 +97,10 @@ class EvaluationPasses::Impl {
         transform_(options.augment, shape_.img_size[0], shape_.img_size[1]),
         loader_(dataset, transform_, loader_options(options, device_)),
         input_(input_options(shape_, options.augment, options.precision, device_)),
-        graph_([this] { output_ = compute(fixed_); }, find_obstacle(shape_, device_)) {
+        graph_([this] { output_ = compute(fixed_); }, find_obstacle(shape_, options_, device_)) {
+    if (options_.features) {
+      models::check_feature_layers(shape_, *options_.features, "features");
+    }
     loader_.start(natural_order(dataset.size()), /*epoch=*/0);
   }
 
@@ -106,7 +124,7 @@ class EvaluationPasses::Impl {
     uploader_.upload(inputs.tensors(), fixed_.tensors());
     fixed_.draws = inputs.draws;
     graph_.run();
-    return {output_.logits.clone(), output_.row.clone()};  // the next replay overwrites them
+    return copy_of(output_);
   }
 
  private:
@@ -121,8 +139,19 @@ class EvaluationPasses::Impl {
 
   BatchOutput compute(const PassInputs& inputs) {
     const at::Tensor images = input_images(inputs.images, {}, input_);
-    const at::Tensor logits = model_->forward(images, inputs.draws);
-    return {logits, batch_row(logits, inputs.labels)};
+    BatchOutput output;
+    if (options_.features) {
+      models::Features features = models::extract_features(model_, images, *options_.features);
+      output.logits = model_->classify(features.head_input);
+      output.features = std::move(features.maps);
+    } else {
+      output.logits = model_->forward(images, inputs.draws);
+    }
+    output.row = batch_row(output.logits, inputs.labels);
+    if (options_.keep_top) {
+      output.top = top_classes(output.logits, kTopClasses);
+    }
+    return output;
   }
 
   models::VisionMamba& model_;

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <vector>
 
 #include "src/data/dataset.h"
 #include "src/data/loader.h"
@@ -16,6 +17,8 @@ namespace vim::train {
 struct BatchOutput {
   at::Tensor logits;  // (batch, num_classes), float
   at::Tensor row;     // (3), double: mean loss, hits at 1 and at 5 against the data set's labels
+  at::Tensor top;     // (batch, up to 5), as top_classes; undefined unless kept
+  std::vector<at::Tensor> features;  // as extract_features; empty unless wanted
 };
 
 /// While it lives, the model is in evaluation mode; afterwards in the mode it was in. The images
@@ -24,7 +27,7 @@ struct BatchOutput {
 class EvaluationPasses {
  public:
   /// Starts loading. The model and the data set must outlive it; options.keep_logits does not
-  /// matter here.
+  /// matter here. Throws vim::Error for features that the model does not have.
   EvaluationPasses(
       models::VisionMamba& model, const data::Dataset& dataset, const EvaluatorOptions& options);
   EvaluationPasses(const EvaluationPasses&) = delete;

@@ -17,6 +17,7 @@ namespace vim::train {
 namespace {
 
 struct Sums {
+  bool is_loss_unweighted = false;
   RunningMean loss;
   int64_t top1 = 0;
   int64_t top5 = 0;
@@ -25,15 +26,17 @@ struct Sums {
 
 void add_batch(Sums& sums, const at::Tensor& row, int64_t size) {
   const auto* values = row.const_data_ptr<double>();
-  sums.loss.add(values[0], static_cast<double>(size));
+  sums.loss.add(values[0], sums.is_loss_unweighted ? 1.0 : static_cast<double>(size));
   sums.top1 += static_cast<int64_t>(values[1]);
   sums.top5 += static_cast<int64_t>(values[2]);
   sums.count += size;
 }
 
 // The rows of all batches are fetched at once: no batch waits for the device.
-Sums sum_batches(const std::vector<at::Tensor>& rows, const std::vector<int64_t>& sizes) {
+Sums sum_batches(
+    const std::vector<at::Tensor>& rows, const std::vector<int64_t>& sizes, bool is_unweighted) {
   Sums sums;
+  sums.is_loss_unweighted = is_unweighted;
   if (rows.empty()) {
     return sums;
   }
@@ -65,6 +68,7 @@ std::optional<EvalResult> evaluate(
   std::vector<int64_t> sizes;
   EvalResult result;
   std::vector<at::Tensor> kept;
+  std::vector<at::Tensor> top;
   while (const data::LoadedBatch* batch = passes.load()) {
     if (should_stop && should_stop()) {
       return std::nullopt;
@@ -72,18 +76,24 @@ std::optional<EvalResult> evaluate(
     const BatchOutput output = passes.run(*batch);
     rows.push_back(output.row);
     sizes.push_back(batch->size);
+    if (options.keep_top) {
+      top.push_back(output.top);
+    }
     if (options.keep_logits) {
       kept.push_back(output.logits.to(at::kCPU));
       result.labels.insert(result.labels.end(), batch->labels.begin(), batch->labels.end());
     }
   }
-  const Sums sums = sum_batches(rows, sizes);
+  const Sums sums = sum_batches(rows, sizes, options.unweighted_loss);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   result.metrics = to_metrics(sums);
   result.num_images = sums.count;
   result.images_per_second = static_cast<double>(sums.count) / elapsed.count();
   if (options.keep_logits) {
     result.logits = at::cat(kept);
+  }
+  if (options.keep_top) {
+    result.top = at::cat(top).to(at::kCPU);
   }
   return result;
 }

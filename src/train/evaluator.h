@@ -11,6 +11,7 @@
 
 #include "src/data/data_options.h"
 #include "src/data/dataset.h"
+#include "src/models/features.h"
 #include "src/models/vision_mamba_options.h"
 #include "src/train/train_options.h"
 #include "src/train/train_state.h"
@@ -21,6 +22,9 @@ class VisionMamba;
 
 namespace vim::train {
 
+/// How many of the likeliest classes are kept and counted.
+inline constexpr int64_t kTopClasses = 5;
+
 struct EvaluatorOptions {
   int64_t batch = 64;
   Precision precision = Precision::kFloat32;
@@ -28,14 +32,18 @@ struct EvaluatorOptions {
   data::DataOptions data;        // workers and prefetch
   data::AugmentOptions augment;  // crop, mean and std
   bool keep_logits = false;
+  bool keep_top = false;         // the likeliest classes of each image
+  bool unweighted_loss = false;  // official: a mean over batches, whatever their size
+  std::optional<models::FeatureOptions> features;  // make these too; nothing is drawn then
 };
 
 struct EvalResult {
-  EvalMetrics metrics;  // means over images, not over batches
+  EvalMetrics metrics;  // means over images
   int64_t num_images = 0;
   double images_per_second = 0.0;
   at::Tensor logits;            // (num_images, num_classes), float; undefined unless kept
   std::vector<int64_t> labels;  // empty unless logits are kept
+  at::Tensor top;               // (num_images, up to 5) as top_classes; undefined unless kept
 };
 
 /// Runs the model in evaluation mode over all images in the data set's order and puts it back into

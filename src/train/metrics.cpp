@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace vim::train {
@@ -25,6 +26,15 @@ at::Tensor top_k_hits(const at::Tensor& logits, const at::Tensor& labels, int64_
 
 int64_t count_top_k(const at::Tensor& logits, const at::Tensor& labels, int64_t k) {
   return top_k_hits(logits, labels, k).item<int64_t>();
+}
+
+at::Tensor top_classes(const at::Tensor& logits, int64_t k) {
+  TORCH_CHECK(
+      logits.dim() == 2, "top_k: logits must be (batch, num_classes), got ", logits.sizes());
+  // NaN sorts before everything, as it counts against the other classes in top_k_hits.
+  const auto [sorted, classes] = at::sort(logits, /*stable=*/true, /*dim=*/1, /*descending=*/true);
+  const int64_t places = std::min(k, logits.size(1));
+  return classes.masked_fill(at::isfinite(sorted).logical_not(), -1).narrow(1, 0, places);
 }
 
 void RunningMean::add(double value, double value_weight) {

@@ -4,6 +4,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <limits>
+#include <map>
 
 #include "src/train/evaluation_passes.h"
 #include "src/train/train_state.h"
@@ -29,6 +31,23 @@ std::vector<Prediction> rank_classes(const at::Tensor& logits, int64_t top) {
   return predictions;
 }
 
+using Problems = std::map<int64_t, std::string>;
+
+// The batch's maps on the host, without what a black pixel in place of a bad image has given.
+std::vector<at::Tensor> host_maps(
+    const BatchOutput& output, const data::LoadedBatch& batch, const Problems& problems) {
+  std::vector<at::Tensor> maps;
+  for (const at::Tensor& map : output.features) {
+    maps.push_back(map.to(at::kCPU));
+    for (int64_t row = 0; row < batch.size; ++row) {
+      if (problems.contains(batch.indices[static_cast<size_t>(row)])) {
+        maps.back().select(0, row).fill_(std::numeric_limits<double>::quiet_NaN());
+      }
+    }
+  }
+  return maps;
+}
+
 }  // namespace
 
 void predict(
@@ -36,11 +55,16 @@ void predict(
     const data::ImageFiles& images,
     const EvaluatorOptions& options,
     int64_t top,
-    const TakePrediction& take) {
+    const TakePrediction& take,
+    const TakeFeatures& take_features) {
   EvaluationPasses passes(model, images, options);
   while (const data::LoadedBatch* batch = passes.load()) {
-    const auto predictions = rank_classes(passes.run(*batch).logits.to(at::kCPU), top);
-    const auto problems = images.problems();
+    const BatchOutput output = passes.run(*batch);
+    const auto predictions = rank_classes(output.logits.to(at::kCPU), top);
+    const Problems problems = images.problems();
+    if (take_features) {
+      take_features(batch->first_position, host_maps(output, *batch, problems));
+    }
     for (size_t i = 0; i < predictions.size(); ++i) {
       const int64_t index = batch->indices[i];
       const auto problem = problems.find(index);

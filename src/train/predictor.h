@@ -27,18 +27,24 @@ struct Prediction {
   std::string problem;  // empty: there is a prediction
 };
 
+/// Takes the feature maps of images first, first + 1, ... (EvaluatorOptions::features); on the CPU,
+/// NaN for a bad image.
+using TakeFeatures = std::function<void(int64_t first, const std::vector<at::Tensor>& maps)>;
+
 /// Takes the prediction of image `index`.
 using TakePrediction = std::function<void(int64_t index, const Prediction& prediction)>;
 
 /// Predicts the `top` likeliest classes (all of them, if there are fewer) of each image, as
 /// evaluation sees it, and hands them out in order, a batch at a time. A bad image keeps no other
-/// from being predicted. Deterministic for one batch size and thread count.
+/// from being predicted. Features, where options ask for them, come before
+/// the predictions of the same images. Deterministic for one batch size and thread count.
 void predict(
     models::VisionMamba& model,
     const data::ImageFiles& images,
     const EvaluatorOptions& options,
     int64_t top,
-    const TakePrediction& take);
+    const TakePrediction& take,
+    const TakeFeatures& take_features = {});
 
 /// The class names that a training checkpoint holds, by class number; none for other files. Throws
 /// vim::Error if the checkpoint's state cannot be read.

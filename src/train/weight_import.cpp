@@ -20,6 +20,15 @@ constexpr const char* kPosEmbed = "pos_embed";
 
 bool is_head(const std::string& name) { return name.starts_with("head."); }
 
+bool is_rope_table(const std::string& name) { return name.starts_with("rope."); }
+
+// Whether the stored tensor is the position embedding of a model as wide as ours.
+bool is_embedding(
+    const std::string& name, const at::Tensor& tensor, const weights::WeightTensor& stored) {
+  return name == kPosEmbed && stored.shape.size() == 3 &&
+         stored.shape.back() == tensor.sizes().back();
+}
+
 bool matches(const std::string& name, const std::vector<std::string>& patterns) {
   return std::any_of(patterns.begin(), patterns.end(), [&name](const std::string& pattern) {
     return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
@@ -74,11 +83,33 @@ class ImportPlan {
     const weights::WeightTensor* stored = file_.find(set_, name);
     if (stored == nullptr) {
       plan_missing(name);
+    } else if (is_resized(name, tensor, *stored)) {
+      plan_resize(tensor, *stored);
     } else if (stored->shape != tensor.sizes().vec()) {
       plan_misshapen(name, tensor, *stored);
     } else {
       copies_.emplace_back(tensor, load(*stored));
     }
+  }
+
+  bool is_resized(
+      const std::string& name,
+      const at::Tensor& tensor,
+      const weights::WeightTensor& stored) const {
+    if (!rules_.pos_embed || !is_embedding(name, tensor, stored)) {
+      return false;
+    }
+    const bool has_other_grid =
+        rules_.pos_embed_grid && !(*rules_.pos_embed_grid == models::patch_grid(model_.options()));
+    return has_other_grid || stored.shape != tensor.sizes().vec();
+  }
+
+  void plan_resize(const at::Tensor& tensor, const weights::WeightTensor& stored) {
+    const at::Tensor fitted = models::fit_pos_embed(
+        load(stored), model_.options(), *rules_.pos_embed, rules_.pos_embed_grid);
+    copies_.emplace_back(tensor, fitted);
+    notes_.push_back(fmt::format(
+        "{}: resized from {} rows to {}", stored.name, stored.shape.at(1), tensor.size(1)));
   }
 
   void plan_missing(const std::string& name) {
@@ -99,22 +130,15 @@ class ImportPlan {
           fmt::join(tensor.sizes(), ", ")));
       return;
     }
-    const bool is_embedding = name == kPosEmbed && stored.shape.size() == 3 &&
-                              stored.shape.back() == tensor.sizes().back();
-    if (is_embedding && rules_.pos_embed) {
-      const at::Tensor fitted = models::fit_pos_embed(
-          load(stored), model_.options(), *rules_.pos_embed, rules_.pos_embed_grid);
-      copies_.emplace_back(tensor, fitted);
-      notes_.push_back(
-          fmt::format("{}: resized from {} rows to {}", name, stored.shape.at(1), tensor.size(1)));
-      return;
+    if (is_rope_table(name) && rules_.pos_embed) {
+      return;  // the model has computed its own for its grid
     }
     problems_.push_back(fmt::format(
         "misshapen: {} is [{}] in the file, [{}] in the model",
         name,
         fmt::join(stored.shape, ", "),
         fmt::join(tensor.sizes(), ", ")));
-    if (is_embedding) {
+    if (is_embedding(name, tensor, stored)) {
       hints_.push_back(", or let the position embedding be resized");
     } else if (name == "head.weight") {
       hints_.push_back(", or ask for a new head");

@@ -14,7 +14,8 @@ namespace vim::train {
 
 /// What may differ between a file and the model. Nothing, by default.
 struct ImportRules {
-  // How a position embedding of another grid is brought to the model's; absent: it must fit.
+  // How a position embedding of another grid is brought to the model's, whose rope tables then stay
+  // its own; absent: both must fit.
   std::optional<models::PosEmbedResize> pos_embed;
   std::optional<models::Grid> pos_embed_grid;  // what it was made for; absent: a square grid
   // A head of another number of classes is passed over; the model keeps its own.

@@ -3,35 +3,20 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <fstream>
 
 #include "src/models/vision_mamba.h"
 #include "src/optim/parameter_store.h"
 #include "src/train/checkpoint.h"
 #include "src/weights/safetensors.h"
 #include "src/weights/weight_file.h"
-#include "tests/data/jpeg_writer.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/thrown_text.h"
+#include "tests/train/toy_image_files.h"
 #include "tests/train/toy_run.h"
 
 namespace vim::train {
 namespace {
-
-// Writes `count` JPEG files and returns their paths.
-std::vector<std::string> write_images(const std::filesystem::path& folder, int count) {
-  std::vector<std::string> paths;
-  for (int i = 0; i < count; ++i) {
-    const std::vector<uint8_t> bytes = test::write_some_jpeg(test::kToySize, 20 + i, i);
-    paths.push_back((folder / (std::to_string(i) + ".jpg")).string());
-    std::ofstream(paths.back(), std::ios::binary)
-        .write(
-            reinterpret_cast<const char*>(bytes.data()),
-            static_cast<std::streamsize>(bytes.size()));
-  }
-  return paths;
-}
 
 // Predictions in the order in which they come, which must be that of the images.
 std::vector<Prediction> predict_all(
@@ -54,7 +39,7 @@ std::vector<Prediction> predict_all(
 TEST_CASE("probabilities are the softmax of the logits that evaluation computes") {
   const test::TempFolder temp;
   models::VisionMamba model = test::make_toy_model(1);
-  const data::ImageFiles images(write_images(temp.path(), 5));
+  const data::ImageFiles images(test::write_image_files(temp.path(), 5));
   const auto evaluated = evaluate(model, images, test::toy_evaluator_options(2), {});
   REQUIRE(evaluated);
   const std::vector<Prediction> predictions = predict_all(model, images, 2, test::kToyClasses);
@@ -86,7 +71,7 @@ TEST_CASE("equal probabilities come in the order of the classes, and no more tha
     model->named_parameters()["head.weight"].zero_();
     model->named_parameters()["head.bias"].zero_();
   }
-  const data::ImageFiles images(write_images(temp.path(), 1));
+  const data::ImageFiles images(test::write_image_files(temp.path(), 1));
   const Prediction all = predict_all(model, images, 1, 100).at(0);
   REQUIRE(all.top.size() == 3);
   for (size_t place = 0; place < 3; ++place) {
@@ -99,7 +84,7 @@ TEST_CASE("equal probabilities come in the order of the classes, and no more tha
 TEST_CASE("a bad image is reported in its place and changes no other prediction") {
   const test::TempFolder temp;
   models::VisionMamba model = test::make_toy_model(1);
-  std::vector<std::string> paths = write_images(temp.path(), 4);
+  std::vector<std::string> paths = test::write_image_files(temp.path(), 4);
   const auto expected = predict_all(model, data::ImageFiles(paths), 3, 1);
   paths[1] = (temp / "none.jpg").string();
   const auto predictions = predict_all(model, data::ImageFiles(paths), 3, 1);
