@@ -205,6 +205,14 @@ std::string check_whole_groups(const RunConfig& config) {
                        micro);
 }
 
+std::string check_best_by(const RunConfig& config) {
+  const bool is_kept = config.checkpoint.best_by == train::BestBy::kModel ||
+                       (config.ema.enabled && config.ema.evaluate);
+  return is_kept ? ""
+                 : "the best by ema needs ema.enabled: true and ema.evaluate: true; set both, or "
+                   "use model";
+}
+
 std::string check_warmup(const RunConfig& config) {
   const double warmup = config.schedule.warmup_epochs;
   const int64_t epochs = config.train.epochs;
@@ -270,6 +278,7 @@ const std::vector<Rule>& rules() {
       {{"schedule.warmup_epochs", "train.epochs"}, check_warmup},
       {{"distillation.teacher", "distillation.kind"}, check_teacher},
       {{"loss.cosub", "distillation.kind"}, check_cosub},
+      {{"checkpoint.best_by", "ema.enabled", "ema.evaluate"}, check_best_by},
   };
   return table;
 }

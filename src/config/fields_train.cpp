@@ -7,6 +7,7 @@ namespace {
 using models::PosEmbedResize;
 using models::Recompute;
 using optim::ScheduleUpdate;
+using train::BestBy;
 using train::DeviceChoice;
 using train::DistillationKind;
 using train::LossKind;
@@ -203,6 +204,9 @@ std::vector<Field> keeping_fields() {
           {"ema.decay", "weight of the old average in one step"},
           [](RunConfig& c) { return &c.ema.decay; },
           kFraction),
+      boolean(
+          {"ema.evaluate", "evaluate the average too, beside the trained weights"},
+          [](RunConfig& c) { return &c.ema.evaluate; }),
       integer(
           {"checkpoint.interval_steps", "steps between checkpoints; epoch: at each epoch's end"},
           [](RunConfig& c) { return &c.checkpoint.interval_steps; },
@@ -211,6 +215,10 @@ std::vector<Field> keeping_fields() {
           {"checkpoint.keep", "newest checkpoints kept, beside the best one"},
           [](RunConfig& c) { return &c.checkpoint.keep; },
           {1, 1'000'000}),
+      choice<BestBy>(
+          {"checkpoint.best_by", "whose top-1 makes a checkpoint the best: model or ema"},
+          [](RunConfig& c) { return &c.checkpoint.best_by; },
+          {{"model", BestBy::kModel}, {"ema", BestBy::kEma}}),
   };
 }
 
@@ -241,6 +249,9 @@ std::vector<Field> compat_fields() {
       boolean(
           {"compat.decay_A_log", "false: no weight decay on A_log and A_b_log"},
           [](RunConfig& c) { return &c.optim.decay_A_log; }),
+      boolean(
+          {"compat.unweighted_test_loss", "true: test loss as the mean over batches, not images"},
+          [](RunConfig& c) { return &c.train.unweighted_test_loss; }),
   };
 }
 

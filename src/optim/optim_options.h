@@ -39,6 +39,7 @@ struct ScheduleOptions {
 struct EmaOptions {
   bool enabled = true;
   double decay = 0.99996;
+  bool evaluate = true;  // the average too, whenever the trained weights are evaluated
 };
 
 }  // namespace vim::optim

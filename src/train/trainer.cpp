@@ -167,10 +167,7 @@ bool Trainer::finish_epoch() {
       return false;
     }
   }
-  if (record.test && record.test->acc1 > state_.best_acc1) {
-    state_.best_acc1 = record.test->acc1;
-    state_.best_step = state_.step;
-  }
+  note_best(record);
   const bool is_last = state_.epoch + 1 == train_options().epochs;
   const bool is_due = is_evaluated || is_last || is_checkpoint_due();
   state_.history.push_back(record);
@@ -184,6 +181,15 @@ bool Trainer::finish_epoch() {
     save_checkpoint();
   }
   return true;
+}
+
+void Trainer::note_best(const EpochRecord& record) {
+  const bool is_by_ema = options_.checkpoint.best_by == BestBy::kEma;
+  const std::optional<EvalMetrics>& metrics = is_by_ema ? record.ema_test : record.test;
+  if (metrics && metrics->acc1 > state_.best_acc1) {
+    state_.best_acc1 = metrics->acc1;
+    state_.best_step = state_.step;
+  }
 }
 
 bool Trainer::wants_evaluation() const {
@@ -201,12 +207,13 @@ bool Trainer::evaluate_epoch(EpochRecord& record) {
   options.seed = train_options().seed;
   options.data = options_.data;
   options.augment = options_.step.augment;
+  options.unweighted_loss = train_options().unweighted_test_loss;
   const auto measure = [&]() -> std::optional<EvalMetrics> {
     const auto result = evaluate(step().model(), *data_.val, options, options_.should_stop);
     return result ? std::optional(result->metrics) : std::nullopt;
   };
   record.test = measure();
-  if (record.test && store().has(optim::StoreBuffer::kEma)) {
+  if (record.test && store().has(optim::StoreBuffer::kEma) && options_.step.ema.evaluate) {
     const optim::AveragedWeights averaged(store());
     record.ema_test = measure();
     return record.ema_test.has_value();

@@ -72,6 +72,7 @@ class Trainer {
   void log_interval();
 
   bool finish_epoch();
+  void note_best(const EpochRecord& record);
   bool wants_evaluation() const;
   bool evaluate_epoch(EpochRecord& record);
   void log_epoch(const EpochRecord& record) const;

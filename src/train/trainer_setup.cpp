@@ -16,8 +16,10 @@ namespace vim::train {
 namespace {
 
 // Sections and keys that change how a run is carried out, not what it computes.
-constexpr std::array<std::string_view, 11> kHarmlessKeys = {
-    "checkpoint.",
+constexpr std::array<std::string_view, 13> kHarmlessKeys = {
+    "checkpoint.interval_steps",
+    "checkpoint.keep",
+    "ema.evaluate",
     "data.path",
     "data.val_path",
     "data.workers",
@@ -92,6 +94,10 @@ Trainer::Trainer(models::VisionMamba model, const TrainingData& data, TrainerOpt
 }
 
 void Trainer::check_options() const {
+  const bool is_average_evaluated = options_.step.ema.enabled && options_.step.ema.evaluate;
+  if (options_.checkpoint.best_by == BestBy::kEma && !is_average_evaluated) {
+    throw Error("checkpoint.best_by: ema, but no average is evaluated; set ema.evaluate: true");
+  }
   if (data_.val != nullptr && data_.val->class_names() != data_.train->class_names()) {
     throw Error("data.val_path: its classes differ from those of data.path; give matching folders");
   }

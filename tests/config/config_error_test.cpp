@@ -155,6 +155,9 @@ TEST_CASE("rules across keys name the key to change, where it was set") {
        "cutmix; use a multiple of it, or set augment.mix_group to an even divisor of 8"},
       {"schedule: {warmup_epochs: 20}\ntrain: {epochs: 20}\n",
        "run.yaml:1: schedule.warmup_epochs: 20 epochs leave nothing of train.epochs 20; use fewer"},
+      {"checkpoint: {best_by: ema}\nema: {evaluate: false}\n",
+       "run.yaml:1: checkpoint.best_by: the best by ema needs ema.enabled: true and ema.evaluate: "
+       "true; set both, or use model"},
   }));
   INFO(text);
   CHECK(config_error(text) == error);

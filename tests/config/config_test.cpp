@@ -60,9 +60,9 @@ augment:
 optim: {betas: [0.8, 0.99], clip_norm: 1, scale_lr: false}
 schedule: {update: step, warmup_epochs: 0.5}
 train: {global_batch: 64, micro_batch: 16, seed: 18446744073709551615, precision: bf16}
-ema: {enabled: false, decay: 0.5}
+ema: {enabled: false, decay: 0.5, evaluate: false}
 checkpoint: {interval_steps: 250, keep: 5}
-compat: {v1_gate_defect: true, schedule_lag: false, decay_A_log: false}
+compat: {v1_gate_defect: true, schedule_lag: false, decay_A_log: false, unweighted_test_loss: true}
 )");
   CHECK(config.model.img_size == std::array<int64_t, 2>{96, 64});
   CHECK(config.model.mixer.expand == 1.5);
@@ -93,6 +93,8 @@ compat: {v1_gate_defect: true, schedule_lag: false, decay_A_log: false}
   CHECK(config.train.precision == vim::train::Precision::kBFloat16);
   CHECK_FALSE(config.ema.enabled);
   CHECK(config.ema.decay == 0.5);
+  CHECK_FALSE(config.ema.evaluate);
+  CHECK(config.train.unweighted_test_loss);
   CHECK(config.checkpoint.interval_steps == 250);
   CHECK(config.checkpoint.keep == 5);
 }
@@ -109,6 +111,11 @@ TEST_CASE("erasing and mixing are set by their keys") {
   CHECK(config.augment.mix_mode == vim::data::MixMode::kPair);
   CHECK(config.augment.cutmix_minmax == std::array<double, 2>{0.2, 0.8});
   CHECK(to_yaml(parse(to_yaml(config))) == to_yaml(config));
+}
+
+TEST_CASE("the best checkpoint goes by the weights, or by their average on request") {
+  CHECK(parse("").checkpoint.best_by == vim::train::BestBy::kModel);
+  CHECK(parse("checkpoint: {best_by: ema}\n").checkpoint.best_by == vim::train::BestBy::kEma);
 }
 
 TEST_CASE("words stand for zero and for absence") {

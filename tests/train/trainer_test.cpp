@@ -115,6 +115,58 @@ TEST_CASE("a run of three epochs logs, evaluates, saves and learns") {
   CHECK(checkpoints.size() <= 3);  // two and the best
 }
 
+TEST_CASE("evaluating the average or not changes nothing but the log") {
+  const test::TempFolder temp;
+  const FinishedRun expected = train_without_stop(temp / "both");
+  TrainerOptions options = test::toy_trainer_options(temp / "one");
+  options.step.ema.evaluate = false;
+  Trainer trainer = make_trainer(options);
+  REQUIRE(trainer.run() == RunOutcome::kFinished);
+  const FinishedRun run = collect(trainer, temp / "one");
+  CHECK(run.metrics == expected.metrics);
+  for (size_t i = 0; i < expected.buffers.size(); ++i) {
+    CHECK(at::equal(run.buffers[i], expected.buffers[i]));
+  }
+  for (size_t epoch = 0; epoch < 3; ++epoch) {
+    CHECK(run.state.history[epoch].test == expected.state.history[epoch].test);
+    CHECK_FALSE(run.state.history[epoch].ema_test);
+    CHECK(expected.state.history[epoch].ema_test);
+    CHECK(run.log[epoch].find("ema_test") == std::string::npos);
+  }
+}
+
+TEST_CASE("the best checkpoint is that of the weights asked for") {
+  const auto best_by = GENERATE(BestBy::kModel, BestBy::kEma);
+  const test::TempFolder temp;
+  TrainerOptions options = test::toy_trainer_options(temp.path());
+  options.checkpoint.best_by = best_by;
+  Trainer trainer = make_trainer(options);
+  REQUIRE(trainer.run() == RunOutcome::kFinished);
+  const TrainState& state = trainer.state();
+  double best = -1.0;
+  int64_t best_step = -1;
+  for (const EpochRecord& record : state.history) {
+    const auto& metrics = best_by == BestBy::kEma ? record.ema_test : record.test;
+    REQUIRE(metrics);
+    if (metrics->acc1 > best) {
+      best = metrics->acc1;
+      best_step = 5 * (record.epoch + 1);
+    }
+  }
+  CHECK(state.best_acc1 == best);
+  CHECK(state.best_step == best_step);
+  CHECK(std::filesystem::exists(temp.path() / "checkpoints" / weights::checkpoint_name(best_step)));
+}
+
+TEST_CASE("the best by an average that is not evaluated is refused") {
+  const test::TempFolder temp;
+  TrainerOptions options = test::toy_trainer_options(temp.path());
+  options.checkpoint.best_by = BestBy::kEma;
+  options.step.ema.evaluate = false;
+  CHECK(
+      test::contains(test::thrown_text([&] { make_trainer(options); }), "checkpoint.best_by: ema"));
+}
+
 TEST_CASE("a run stopped anywhere and resumed equals one that was never stopped, bit for bit") {
   const test::TempFolder temp;
   const FinishedRun expected = train_without_stop(temp / "whole");
