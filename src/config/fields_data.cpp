@@ -90,102 +90,101 @@ std::vector<Field> crop_fields() {
 
 std::vector<Field> erase_fields() {
   return {
-    real(
-        {"augment.erase_prob", "random erasing: probability that boxes of an image are erased"},
-        [](RunConfig& c) { return &c.augment.erase_prob; },
-        kFraction),
-        choice<EraseMode>(
-            {"augment.erase_mode",
-             "erased pixels: const (mean colour), rand (a normal colour for each box) or pixel "
-             "(normal noise)"},
-            [](RunConfig& c) { return &c.augment.erase_mode; },
-            {{"const", EraseMode::kConst},
-             {"rand", EraseMode::kRand},
-             {"pixel", EraseMode::kPixel}}),
-        integer(
-            {"augment.erase_count", "most boxes in an image"},
-            [](RunConfig& c) { return &c.augment.erase_count; },
-            {1, 16}),
-        real_pair(
-            {"augment.erase_area", "least and greatest fraction of the area, all boxes together"},
-            [](RunConfig& c) { return &c.augment.erase_area; },
-            {.high = 1, .is_low_included = false}),
-        real(
-            {"augment.erase_ratio", "least height / width of a box; the greatest is its inverse"},
-            [](RunConfig& c) { return &c.augment.erase_ratio; },
-            {.high = 1, .is_low_included = false}),
-        std::vector<Field> policy_fields() {
-      return {
-          text(
-              {"augment.auto_augment", "none, or RandAugment in timm's form: rand-m9-mstd0.5-inc1"},
-              [](RunConfig& c) { return &c.augment.auto_augment; }),
-          boolean(
-              {"augment.three_augment", "greyscale, solarize or blur; in place of auto_augment"},
-              [](RunConfig& c) { return &c.augment.three_augment; }),
-          real(
-              {"augment.color_jitter",
-               "brightness, contrast, saturation by up to this; 0: off; not with auto_augment"},
-              [](RunConfig& c) { return &c.augment.color_jitter; },
-              kNotNegative),
-      };
-    }
+      real(
+          {"augment.erase_prob", "random erasing: probability that boxes of an image are erased"},
+          [](RunConfig& c) { return &c.augment.erase_prob; },
+          kFraction),
+      choice<EraseMode>(
+          {"augment.erase_mode",
+           "erased pixels: const (mean colour), rand (a normal colour for each box) or pixel "
+           "(normal noise)"},
+          [](RunConfig& c) { return &c.augment.erase_mode; },
+          {{"const", EraseMode::kConst}, {"rand", EraseMode::kRand}, {"pixel", EraseMode::kPixel}}),
+      integer(
+          {"augment.erase_count", "most boxes in an image"},
+          [](RunConfig& c) { return &c.augment.erase_count; },
+          {1, 16}),
+      real_pair(
+          {"augment.erase_area", "least and greatest fraction of the area, all boxes together"},
+          [](RunConfig& c) { return &c.augment.erase_area; },
+          {.high = 1, .is_low_included = false}),
+      real(
+          {"augment.erase_ratio", "least height / width of a box; the greatest is its inverse"},
+          [](RunConfig& c) { return &c.augment.erase_ratio; },
+          {.high = 1, .is_low_included = false}),
+  };
+}
 
-    std::vector<Field> mix_fields() {
-      return {
-          boolean(
-              {"augment.repeated",
-               "each image three times in a row, in an epoch a third as varied"},
-              [](RunConfig& c) { return &c.augment.repeated; }),
-          real(
-              {"augment.mixup_alpha", "mixup factor ~ Beta(alpha, alpha); 0: off"},
-              [](RunConfig& c) { return &c.augment.mixup_alpha; },
-              kNotNegative),
-          real(
-              {"augment.cutmix_alpha", "cutmix factor ~ Beta(alpha, alpha); 0: off"},
-              [](RunConfig& c) { return &c.augment.cutmix_alpha; },
-              kNotNegative),
-          real(
-              {"augment.mix_prob", "probability that a group is mixed"},
-              [](RunConfig& c) { return &c.augment.mix_prob; },
-              kFraction),
-          real(
-              {"augment.mix_switch_prob", "probability of cutmix where both are on"},
-              [](RunConfig& c) { return &c.augment.mix_switch_prob; },
-              kFraction),
-          optional_real_pair(
-              {"augment.cutmix_minmax",
-               "least and greatest side of a cutmix box / side of the image, in place of "
-               "cutmix_alpha"},
-              [](RunConfig& c) { return &c.augment.cutmix_minmax; },
-              kFraction),
-          choice<MixMode>(
-              {"augment.mix_mode",
-               "one draw for each group of images (batch), mirrored pair of them (pair) or image "
-               "(elem)"},
-              [](RunConfig& c) { return &c.augment.mix_mode; },
-              {{"batch", MixMode::kBatch}, {"pair", MixMode::kPair}, {"elem", MixMode::kElem}}),
-          integer(
-              {"augment.mix_group",
-               "images that are mixed with one another; batch: the whole global batch"},
-              [](RunConfig& c) { return &c.augment.mix_group; },
-              {2, 1 << 20, "batch"}),
-          real(
-              {"augment.label_smoothing", "weight of the uniform distribution in the targets"},
-              [](RunConfig& c) { return &c.augment.label_smoothing; },
-              kBelowOne),
-      };
-    }
+std::vector<Field> policy_fields() {
+  return {
+      text(
+          {"augment.auto_augment", "none, or RandAugment in timm's form: rand-m9-mstd0.5-inc1"},
+          [](RunConfig& c) { return &c.augment.auto_augment; }),
+      boolean(
+          {"augment.three_augment", "greyscale, solarize or blur; in place of auto_augment"},
+          [](RunConfig& c) { return &c.augment.three_augment; }),
+      real(
+          {"augment.color_jitter",
+           "brightness, contrast, saturation by up to this; 0: off; not with auto_augment"},
+          [](RunConfig& c) { return &c.augment.color_jitter; },
+          kNotNegative),
+  };
+}
 
-  }  // namespace
+std::vector<Field> mix_fields() {
+  return {
+      boolean(
+          {"augment.repeated", "each image three times in a row, in an epoch a third as varied"},
+          [](RunConfig& c) { return &c.augment.repeated; }),
+      real(
+          {"augment.mixup_alpha", "mixup factor ~ Beta(alpha, alpha); 0: off"},
+          [](RunConfig& c) { return &c.augment.mixup_alpha; },
+          kNotNegative),
+      real(
+          {"augment.cutmix_alpha", "cutmix factor ~ Beta(alpha, alpha); 0: off"},
+          [](RunConfig& c) { return &c.augment.cutmix_alpha; },
+          kNotNegative),
+      real(
+          {"augment.mix_prob", "probability that a group is mixed"},
+          [](RunConfig& c) { return &c.augment.mix_prob; },
+          kFraction),
+      real(
+          {"augment.mix_switch_prob", "probability of cutmix where both are on"},
+          [](RunConfig& c) { return &c.augment.mix_switch_prob; },
+          kFraction),
+      optional_real_pair(
+          {"augment.cutmix_minmax",
+           "least and greatest side of a cutmix box / side of the image, in place of "
+           "cutmix_alpha"},
+          [](RunConfig& c) { return &c.augment.cutmix_minmax; },
+          kFraction),
+      choice<MixMode>(
+          {"augment.mix_mode",
+           "one draw for each group of images (batch), mirrored pair of them (pair) or image "
+           "(elem)"},
+          [](RunConfig& c) { return &c.augment.mix_mode; },
+          {{"batch", MixMode::kBatch}, {"pair", MixMode::kPair}, {"elem", MixMode::kElem}}),
+      integer(
+          {"augment.mix_group",
+           "images that are mixed with one another; batch: the whole global batch"},
+          [](RunConfig& c) { return &c.augment.mix_group; },
+          {2, 1 << 20, "batch"}),
+      real(
+          {"augment.label_smoothing", "weight of the uniform distribution in the targets"},
+          [](RunConfig& c) { return &c.augment.label_smoothing; },
+          kBelowOne),
+  };
+}
 
-  std::vector<Field> data_fields() {
-    std::vector<Field> fields = source_fields();
-    for (auto part : {crop_fields, erase_fields, mix_fields}) {
-      for (auto part : {crop_fields, policy_fields, mix_fields}) {
-        const std::vector<Field> rows = part();
-        fields.insert(fields.end(), rows.begin(), rows.end());
-      }
-      return fields;
-    }
+}  // namespace
 
-  }  // namespace vim::config
+std::vector<Field> data_fields() {
+  std::vector<Field> fields = source_fields();
+  for (auto part : {crop_fields, policy_fields, erase_fields, mix_fields}) {
+    const std::vector<Field> rows = part();
+    fields.insert(fields.end(), rows.begin(), rows.end());
+  }
+  return fields;
+}
+
+}  // namespace vim::config
