@@ -12,21 +12,18 @@
 
 #include <fmt/format.h>
 
+#include "src/data/resize_rows.h"
+
 namespace vim::data {
 namespace {
 
-constexpr int kWeightBits = 22;
-constexpr int32_t kHalf = int32_t{1} << (kWeightBits - 1);
-
-// For each wanted output position of one axis: the first source position and its weights.
+// The filters of the wanted output positions of one axis. Their source ranges are ordered.
 struct AxisFilter {
-  int64_t max_taps = 0;
-  std::vector<int64_t> first;
-  std::vector<int64_t> num_taps;
-  std::vector<int32_t> weights;  // max_taps per output position
+  std::vector<TapRange> taps;
+  std::vector<WeightPair> weights;  // what the taps point to
 
-  const int32_t* weights_of(int64_t position) const { return &weights[position * max_taps]; }
-  int64_t end() const { return first.back() + num_taps.back(); }
+  int64_t begin() const { return taps.front().first; }
+  int64_t end() const { return taps.back().first + taps.back().num_taps; }
 };
 
 double bicubic(double x) {
@@ -71,15 +68,19 @@ Kernel kernel_of(Interpolation interpolation) {
   throw std::invalid_argument("resize: this interpolation has no filter; draw kRandom's first");
 }
 
-// Normalises to sum 1 and rounds half away from zero to kWeightBits fractional bits.
-void quantise(std::span<const double> exact, int32_t* weights) {
+// Normalises to sum 1, rounds half away from zero to kWeightBits fractional bits and cuts into
+// halves.
+void quantise(std::span<const double> exact, WeightPair* pairs) {
   double sum = 0.0;
   for (const double weight : exact) {
     sum += weight;
   }
   for (size_t i = 0; i < exact.size(); ++i) {
     const double scaled = (sum != 0.0 ? exact[i] / sum : exact[i]) * (1 << kWeightBits);
-    weights[i] = static_cast<int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
+    const auto weight = static_cast<int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
+    WeightPair& pair = pairs[i / 2];
+    pair.low[i % 2] = static_cast<int16_t>(weight & 0xFFFF);
+    pair.high[i % 2] = static_cast<int16_t>((weight - pair.low[i % 2]) >> 16);
   }
 }
 
@@ -90,9 +91,10 @@ AxisFilter make_filter(
   const double widening = std::max(scale, 1.0);
   const double support = kernel.support * widening;
   const double inverse = 1.0 / widening;
+  const int64_t max_pairs = static_cast<int64_t>(std::ceil(support)) + 1;
   AxisFilter filter;
-  filter.max_taps = static_cast<int64_t>(std::ceil(support)) * 2 + 1;
-  filter.weights.resize(static_cast<size_t>(filter.max_taps * length));
+  filter.taps.reserve(static_cast<size_t>(length));
+  filter.weights.resize(static_cast<size_t>(max_pairs * length));
   std::vector<double> exact;
   for (int64_t i = 0; i < length; ++i) {
     const double centre = (static_cast<double>(begin + i) + 0.5) * scale;
@@ -103,56 +105,11 @@ AxisFilter make_filter(
       const double distance = (static_cast<double>(x) - centre + 0.5) * inverse;
       exact.push_back(kernel.weight(distance));
     }
-    quantise(exact, &filter.weights[static_cast<size_t>(i * filter.max_taps)]);
-    filter.first.push_back(first);
-    filter.num_taps.push_back(end - first);
+    WeightPair* const weights = &filter.weights[static_cast<size_t>(i * max_pairs)];
+    quantise(exact, weights);
+    filter.taps.push_back({first, end - first, weights});
   }
   return filter;
-}
-
-uint8_t to_byte(int32_t sum) {
-  return static_cast<uint8_t>(std::clamp(sum >> kWeightBits, 0, 255));
-}
-
-void filter_row(const uint8_t* in, const AxisFilter& filter, std::span<uint8_t> out) {
-  const auto width = static_cast<int64_t>(out.size()) / 3;
-  for (int64_t x = 0; x < width; ++x) {
-    const uint8_t* pixel = in + filter.first[x] * 3;
-    const int32_t* weights = filter.weights_of(x);
-    int32_t red = kHalf;
-    int32_t green = kHalf;
-    int32_t blue = kHalf;
-    for (int64_t tap = 0; tap < filter.num_taps[x]; ++tap, pixel += 3) {
-      red += weights[tap] * pixel[0];
-      green += weights[tap] * pixel[1];
-      blue += weights[tap] * pixel[2];
-    }
-    out[x * 3] = to_byte(red);
-    out[x * 3 + 1] = to_byte(green);
-    out[x * 3 + 2] = to_byte(blue);
-  }
-}
-
-// Output rows are sums of source rows, so the inner loop runs over neighbouring bytes. `in` is the
-// row with number `in_begin`.
-void filter_columns(const ImageView& in, int64_t in_begin, const AxisFilter& filter, uint8_t* out) {
-  const int64_t row_bytes = in.width * 3;
-  std::vector<int32_t> sums(static_cast<size_t>(row_bytes));
-  for (size_t y = 0; y < filter.first.size(); ++y) {
-    std::fill(sums.begin(), sums.end(), kHalf);
-    const int32_t* weights = filter.weights_of(static_cast<int64_t>(y));
-    const uint8_t* row = in.pixels + (filter.first[y] - in_begin) * in.row_stride;
-    for (int64_t tap = 0; tap < filter.num_taps[y]; ++tap, row += in.row_stride) {
-      const int32_t weight = weights[tap];
-      for (int64_t i = 0; i < row_bytes; ++i) {
-        sums[i] += weight * row[i];
-      }
-    }
-    for (int64_t i = 0; i < row_bytes; ++i) {
-      out[i] = to_byte(sums[i]);
-    }
-    out += row_bytes;
-  }
 }
 
 void copy_rows(const ImageView& source, uint8_t* out) {
@@ -161,8 +118,23 @@ void copy_rows(const ImageView& source, uint8_t* out) {
   }
 }
 
-// Rows [begin, begin + height) and columns [window.left, window.left + window.width), resized along
-// x.
+// Filters along x. A row behind which there are fewer bytes than filter_row may read is copied.
+void filter_rows(const ImageView& source, const AxisFilter& filter, uint8_t* out) {
+  const auto length = static_cast<int64_t>(filter.taps.size());
+  const int64_t row_bytes = source.width * 3;
+  const uint8_t* const end = source.pixels + (source.height - 1) * source.row_stride + row_bytes;
+  std::vector<uint8_t> copy(static_cast<size_t>(row_bytes + kResizeSlack));
+  for (int64_t y = 0; y < source.height; ++y, out += length * 3) {
+    const uint8_t* row = source.pixels + y * source.row_stride;
+    if (end - row < row_bytes + kResizeSlack) {
+      std::memcpy(copy.data(), row, static_cast<size_t>(row_bytes));
+      row = copy.data();
+    }
+    filter_row(row, filter.taps.data(), length, out);
+  }
+}
+
+// Rows [rows.top, rows.top + rows.height) and the window's columns, resized along x.
 void resize_rows(
     const ImageView& source,
     Interpolation interpolation,
@@ -172,22 +144,15 @@ void resize_rows(
   ImageView part = source;
   part.pixels += rows.top * source.row_stride;
   part.height = rows.height;
+  const Box& window = target.window;
   if (target.width == source.width) {
-    part.pixels += target.window.left * 3;
-    part.width = target.window.width;
+    part.pixels += window.left * 3;
+    part.width = window.width;
     copy_rows(part, out);
     return;
   }
-  const Box& window = target.window;
-  const AxisFilter filter =
-      make_filter(source.width, target.width, window.left, window.width, interpolation);
-  const int64_t row_bytes = window.width * 3;
-  for (int64_t row = 0; row < part.height; ++row) {
-    filter_row(
-        part.pixels + row * part.row_stride,
-        filter,
-        {out + row * row_bytes, static_cast<size_t>(row_bytes)});
-  }
+  filter_rows(
+      part, make_filter(source.width, target.width, window.left, window.width, interpolation), out);
 }
 
 // The source position under the centre of each wanted output position. Pillow adds up steps, which
@@ -257,11 +222,14 @@ void resize_window(
   }
   const AxisFilter filter =
       make_filter(source.height, target.height, window.top, window.height, interpolation);
-  const int64_t begin = filter.first.front();
-  const Box rows{begin, window.left, filter.end() - begin, window.width};
-  std::vector<uint8_t> narrow(static_cast<size_t>(rows.height * rows.width * 3));
+  const Box rows{filter.begin(), window.left, filter.end() - filter.begin(), window.width};
+  const int64_t row_bytes = window.width * 3;
+  std::vector<uint8_t> narrow(static_cast<size_t>(rows.height * row_bytes + kResizeSlack));
   resize_rows(source, interpolation, target, rows, narrow.data());
-  filter_columns({narrow.data(), rows.height, rows.width, rows.width * 3}, begin, filter, out);
+  for (const TapRange& taps : filter.taps) {
+    filter_columns({narrow.data(), rows.top, row_bytes}, taps, out);
+    out += row_bytes;
+  }
 }
 
 Image resize(const ImageView& source, Interpolation interpolation, int64_t height, int64_t width) {
