@@ -102,24 +102,22 @@ HWY_INLINE Position locate(double coordinate) {
 // Along which axes positions lie between pixel centres.
 enum class Axes { kX, kY, kBoth };
 
+// One channel, or several, at a position; only positions along kAxes have fractions.
 template <typename Filter, Axes kAxes>
 HWY_INLINE Vector
-sample(const AffineRows& rows, const Position& x, const Position& y, int64_t channel) {
-  const int64_t first_x = kAxes == Axes::kY ? x.pixel : x.pixel + Filter::kFirst;
-  const int64_t first_y = kAxes == Axes::kX ? y.pixel : y.pixel + Filter::kFirst;
+sample(const AffineRows& rows, const uint8_t* pixel, double fraction_x, double fraction_y) {
   const int64_t stride = rows.source_stride;
-  const uint8_t* pixel = rows.source + first_y * stride + first_x * 3 + channel;
   if (kAxes == Axes::kX) {
-    return Filter::mix_pixels(pixel, 3, x.fraction);
+    return Filter::mix_pixels(pixel, 3, fraction_x);
   }
   if (kAxes == Axes::kY) {
-    return Filter::mix_pixels(pixel, stride, y.fraction);
+    return Filter::mix_pixels(pixel, stride, fraction_y);
   }
   Vector mixed[Filter::kNumTaps];
   for (int tap = 0; tap < Filter::kNumTaps; ++tap) {
-    mixed[tap] = Filter::mix_pixels(pixel + tap * stride, 3, x.fraction);
+    mixed[tap] = Filter::mix_pixels(pixel + tap * stride, 3, fraction_x);
   }
-  return Filter::mix(mixed, y.fraction);
+  return Filter::mix(mixed, fraction_y);
 }
 
 // Writes a byte for each lane, cut to [0, 255] and to an integer.
@@ -172,15 +170,25 @@ void fill_pixels(const AffineRows& rows, int64_t begin, int64_t end, uint8_t* ro
 
 template <typename Filter, Axes kAxes>
 HWY_FLATTEN void transform_row(
-    const AffineRows& rows, const Coordinates& x, const Coordinates& y, uint8_t* row) {
+    const AffineRows& rows,
+    int64_t index,
+    const Coordinates& x,
+    const Coordinates& y,
+    uint8_t* row) {
   constexpr int64_t kLanes = hn::MaxLanes(Tag());
+  constexpr int64_t kFirstX = kAxes == Axes::kY ? 0 : Filter::kFirst;
+  constexpr int64_t kFirstY = kAxes == Axes::kX ? 0 : Filter::kFirst;
   const Run run = find_inside(rows, x, y);
   // Four bytes are written for a pixel; the next one overwrites the last of them.
   for (int64_t column = run.begin; column < run.end; ++column) {
-    const Position at_x = locate(x.at(column));
-    const Position at_y = locate(y.at(column));
+    const Position at_x = kAxes == Axes::kY ? Position{column, 0.0} : locate(x.at(column));
+    const Position at_y = kAxes == Axes::kX ? Position{index, 0.0} : locate(y.at(column));
+    const uint8_t* pixel =
+        rows.source + (at_y.pixel + kFirstY) * rows.source_stride + (at_x.pixel + kFirstX) * 3;
     for (int64_t channel = 0; channel < 4; channel += kLanes) {
-      store_bytes(sample<Filter, kAxes>(rows, at_x, at_y, channel), row + column * 3 + channel);
+      store_bytes(
+          sample<Filter, kAxes>(rows, pixel + channel, at_x.fraction, at_y.fraction),
+          row + column * 3 + channel);
     }
   }
   fill_pixels(rows, 0, run.begin, row);
@@ -200,7 +208,7 @@ void transform_rows(const AffineRows& rows) {
     const double centre = static_cast<double>(y) + 0.5;
     const Coordinates from_x{columns.data(), rows.map[1] * centre, rows.map[2]};
     const Coordinates from_y{columns.data() + size, rows.map[4] * centre, rows.map[5]};
-    transform_row<Filter, kAxes>(rows, from_x, from_y, row.data());
+    transform_row<Filter, kAxes>(rows, y, from_x, from_y, row.data());
     std::memcpy(rows.out + y * rows.width * 3, row.data(), 3 * size);
   }
 }
