@@ -219,6 +219,9 @@ std::vector<std::string> config_warnings(const RunConfig& config) {
   warn_if(
       model.pool == models::Pool::kAll,
       "model.pool all gives logits for every token; vim_train needs one row for each image");
+  warn_if(
+      config.augment.three_augment && config.augment.erase_prob > 0,
+      "augment.erase_prob is above 0; officially nothing is erased with augment.three_augment");
   return warnings;
 }
 

@@ -259,11 +259,13 @@ TEST_CASE("overrides win over the file, the last one over the earlier") {
 TEST_CASE("odd but allowed settings are warned about") {
   CHECK(config_warnings(parse("")).empty());
   const auto warnings = config_warnings(parse(
-      "model: {pos_embed: false, drop_rate: 0.1, rope_residual: true}\nschedule: {min_lr: 1}\n"));
-  REQUIRE(warnings.size() == 3);
+      "model: {pos_embed: false, drop_rate: 0.1, rope_residual: true}\nschedule: {min_lr: 1}\n"
+      "augment: {three_augment: true}\n"));
+  REQUIRE(warnings.size() == 4);
   CHECK_THAT(warnings[0], Catch::Contains("model.drop_rate"));
   CHECK_THAT(warnings[1], Catch::Contains("model.rope_residual"));
   CHECK_THAT(warnings[2], Catch::Contains("schedule.min_lr"));
+  CHECK_THAT(warnings[3], Catch::Contains("augment.erase_prob"));
 }
 
 TEST_CASE("files that cannot be read are refused by name") {
