@@ -16,8 +16,8 @@ namespace vim::train {
 struct ImportRules {
   // How a position embedding of another grid is brought to the model's, whose rope tables then stay
   // its own; absent: both must fit.
-  std::optional<models::PosEmbedResize> pos_embed;
-  std::optional<models::Grid> pos_embed_grid;  // what it was made for; absent: a square grid
+  std::optional<models::PosEmbedResize> pos_embed = std::nullopt;
+  std::optional<models::Grid> pos_embed_grid = std::nullopt;  // its own; absent: a square one
   // A head of another number of classes is passed over; the model keeps its own.
   bool new_head = false;
   // Patterns (fnmatch) of names that the file need not have; the model keeps its own tensors.
