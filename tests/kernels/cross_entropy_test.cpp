@@ -68,7 +68,7 @@ std::vector<float> flatten(const nlohmann::json& rows) {
 }
 
 TEST_CASE("cross_entropy equals the reference's losses and gradients", "[loss]") {
-  const nlohmann::json golden = nlohmann::json::parse(std::ifstream("tests/train/loss.json"));
+  const nlohmann::json golden = nlohmann::json::parse(std::ifstream("tests/golden/loss.json"));
   const GoldenLoss losses[] = {
       {"cross_entropy", 0.0F, false},
       {"label_smoothing_0.1", 0.1F, false},
