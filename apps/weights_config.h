@@ -9,8 +9,9 @@
 namespace vim::apps {
 
 /// The YAML text that the file carries, if it is a checkpoint of ours; else one that names the
-/// preset in the official program's arguments, or the preset whose shapes the weights have, and the
-/// number of classes of its head. Throws vim::Error if no preset fits.
+/// preset in the official program's arguments, where width and depth agree, or the preset whose
+/// shapes the weights have, and the number of classes of its head. Throws vim::Error if no preset
+/// fits.
 std::string config_of_weights(const weights::WeightFile& file);
 
 }  // namespace vim::apps

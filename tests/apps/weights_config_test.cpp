@@ -58,6 +58,12 @@ TEST_CASE("weights of no preset ask for a configuration") {
   }
 }
 
+TEST_CASE("official arguments that name a preset of another size are not believed") {
+  // This checkpoint's arguments say Vim-tiny; its weights are a toy's.
+  const auto file = weights::WeightFile::open("tests/golden/pth/checkpoint.pth");
+  CHECK(test::contains(test::thrown_text([&] { config_of_weights(file); }), "of no preset"));
+}
+
 TEST_CASE("the configuration that a file carries comes first") {
   const test::TempFolder temp;
   const std::string yaml = "model:\n  depth: 3\n";
