@@ -1,13 +1,12 @@
 #include "src/optim/parameter_groups.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 
 #include "src/core/error.h"
+#include "src/core/name_pattern.h"
 
 namespace vim::optim {
 namespace {
@@ -29,14 +28,8 @@ int64_t layer_index(std::string_view name) {
   return index;
 }
 
-bool matches(const std::string& name, const std::vector<std::string>& patterns) {
-  return std::any_of(patterns.begin(), patterns.end(), [&name](const std::string& pattern) {
-    return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-  });
-}
-
 bool is_frozen(const std::string& name, const AdamWOptions& options) {
-  return matches(name, options.freeze) && !matches(name, options.freeze_except);
+  return core::matches_any(name, options.freeze) && !core::matches_any(name, options.freeze_except);
 }
 
 void check_patterns(
@@ -45,7 +38,7 @@ void check_patterns(
     const std::vector<std::string>& names) {
   for (const std::string& pattern : patterns) {
     const bool is_used = std::any_of(names.begin(), names.end(), [&pattern](const auto& name) {
-      return matches(name, {pattern});
+      return core::matches_any(name, {pattern});
     });
     if (!is_used) {
       throw Error(

@@ -4,13 +4,13 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <fnmatch.h>
 
 #include <algorithm>
 #include <map>
 #include <string_view>
 
 #include "src/core/error.h"
+#include "src/core/name_pattern.h"
 #include "src/train/stored_tensors.h"
 
 namespace vim::train {
@@ -27,12 +27,6 @@ bool is_embedding(
     const std::string& name, const at::Tensor& tensor, const weights::WeightTensor& stored) {
   return name == kPosEmbed && stored.shape.size() == 3 &&
          stored.shape.back() == tensor.sizes().back();
-}
-
-bool matches(const std::string& name, const std::vector<std::string>& patterns) {
-  return std::any_of(patterns.begin(), patterns.end(), [&name](const std::string& pattern) {
-    return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-  });
 }
 
 // The model's own copies of what a file holds, and what stands in their way.
@@ -113,7 +107,7 @@ class ImportPlan {
   }
 
   void plan_missing(const std::string& name) {
-    if (matches(name, rules_.allow_missing) || (rules_.new_head && is_head(name))) {
+    if (core::matches_any(name, rules_.allow_missing) || (rules_.new_head && is_head(name))) {
       notes_.push_back(name + ": not in the file; the model keeps its own");
     } else {
       problems_.push_back("missing: " + name);
