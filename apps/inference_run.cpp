@@ -39,14 +39,10 @@ std::vector<std::string> all_overrides(const InferenceArguments& arguments) {
 // The patch grid that the weights were made for: by their own configuration, or else a square one
 // of as many patches as their position embedding has rows.
 models::Grid stored_grid(
-    const InferenceArguments& arguments,
-    const models::VisionMambaOptions& wanted,
-    const weights::WeightFile& file) {
-  const auto own = file.metadata().find("config");
-  if (own != file.metadata().end()) {
-    const auto config = config::parse_config(own->second, arguments.weights, {});
-    const bool is_alike = config.model.patch_size == wanted.patch_size;
-    return models::patch_grid(is_alike ? config.model : wanted);  // loading says what is wrong
+    const models::VisionMambaOptions& wanted, const weights::WeightFile& file) {
+  if (const auto own = stored_config(file)) {
+    const bool is_alike = own->model.patch_size == wanted.patch_size;
+    return models::patch_grid(is_alike ? own->model : wanted);  // loading says what is wrong
   }
   const weights::WeightTensor* rows = file.find(file.sets().front(), "pos_embed");
   const bool has_rows = rows != nullptr && rows->shape.size() == 3;
@@ -82,7 +78,7 @@ std::string load_for_grid(
     models::VisionMambaImpl& model,
     const weights::WeightFile& file) {
   const models::VisionMambaOptions& wanted = model.options();
-  const models::Grid from = stored_grid(arguments, wanted, file);
+  const models::Grid from = stored_grid(wanted, file);
   const models::Grid to = models::patch_grid(wanted);
   train::ImportRules rules;
   if (!(from == to)) {

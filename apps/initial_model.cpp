@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "apps/inference_run.h"
+#include "apps/weights_config.h"
 #include "src/config/config.h"
 #include "src/core/error.h"
 #include "src/train/weight_import.h"
@@ -49,10 +50,8 @@ void start_from_weights(models::VisionMambaImpl& model, const config::RunConfig&
   }
   const auto file = weights::WeightFile::open(options.weights);
   train::ImportRules rules{options.pos_embed, {}, options.new_head, options.allow_missing};
-  const auto stored = file.metadata().find("config");
-  if (stored != file.metadata().end()) {
-    const auto earlier = config::parse_config(stored->second, options.weights, {});
-    rules.pos_embed_grid = models::patch_grid(earlier.model);
+  if (const auto earlier = stored_config(file)) {
+    rules.pos_embed_grid = models::patch_grid(earlier->model);
   }
   const std::string set = options.which == train::WeightSet::kEma ? "ema" : "model";
   for (const std::string& note :

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "src/config/config.h"
 #include "src/core/error.h"
 #include "src/models/presets.h"
 #include "src/weights/official_checkpoint.h"
@@ -81,6 +82,14 @@ std::string config_of_weights(const weights::WeightFile& file) {
         ": carries no configuration, and its weights are of no preset; pass --config");
   }
   return fmt::format("model:\n  preset: {}\ndata:\n  num_classes: {}\n", preset, head->shape[0]);
+}
+
+std::optional<config::RunConfig> stored_config(const weights::WeightFile& file) {
+  const auto stored = file.metadata().find("config");
+  if (stored == file.metadata().end()) {
+    return std::nullopt;
+  }
+  return config::parse_config(stored->second, file.name(), {});
 }
 
 }  // namespace vim::apps

@@ -2,8 +2,10 @@
 // shapes of a preset.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "src/config/run_config.h"
 #include "src/weights/weight_file.h"
 
 namespace vim::apps {
@@ -13,5 +15,9 @@ namespace vim::apps {
 /// shapes the weights have, and the number of classes of its head. Throws vim::Error if no preset
 /// fits.
 std::string config_of_weights(const weights::WeightFile& file);
+
+/// The configuration that the file carries; nothing where it has none. Throws vim::Error if it
+/// cannot be read.
+std::optional<config::RunConfig> stored_config(const weights::WeightFile& file);
 
 }  // namespace vim::apps
