@@ -118,9 +118,9 @@ class Cifar : public Dataset {
         "{}, image {}", paths_.at(static_cast<size_t>(file)), index % layout_.records_per_file);
   }
 
-  Image read(int64_t index) const override {
-    const uint8_t* begin = pixels_.data() + index * kImageBytes;
-    return {kSide, kSide, std::vector<uint8_t>(begin, begin + kImageBytes)};
+  StoredImage fetch(int64_t index, std::vector<uint8_t>& /*buffer*/) const override {
+    const std::span<const uint8_t> pixels(pixels_);
+    return {pixels.subspan(static_cast<size_t>(index * kImageBytes), kImageBytes), {kSide, kSide}};
   }
 
  private:

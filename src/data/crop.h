@@ -11,13 +11,6 @@
 
 namespace vim::data {
 
-struct Size {
-  int64_t height = 0;
-  int64_t width = 0;
-
-  bool operator==(const Size&) const = default;
-};
-
 /// One random resized crop: up to ten draws of area fraction and log aspect ratio, then a centred
 /// fallback of the nearest allowed ratio. Never empty. Source: Szegedy et al. 2015 (arXiv
 /// 1409.4842), with the rounding of timm.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,16 @@
 #include "src/data/image.h"
 
 namespace vim::data {
+
+/// One image as its data set stores it: the bytes of an image file or, where `pixels` is not empty,
+/// those of an RGB picture of that size, rows without padding.
+struct StoredImage {
+  std::span<const uint8_t> bytes;
+  Size pixels = {};
+};
+
+/// The image as a data set would store it, its pixels in `buffer`.
+StoredImage store_pixels(Image image, std::vector<uint8_t>& buffer);
 
 /// A fixed list of images. All members may be called from several threads at once.
 class Dataset {
@@ -29,10 +40,14 @@ class Dataset {
   /// What to call the image in a message: its path, or its file and place in it.
   virtual std::string name(int64_t index) const = 0;
 
-  /// Reads and decodes one image. Throws BadImage if its bytes are no image, vim::Error if they
-  /// cannot be read at all.
-  virtual Image read(int64_t index) const = 0;
+  /// Fetches one image without decoding it. Its bytes lie in `buffer`, which is overwritten, or in
+  /// the data set itself. Throws vim::Error naming the file if they cannot be read.
+  virtual StoredImage fetch(int64_t index, std::vector<uint8_t>& buffer) const = 0;
 };
+
+/// Fetches and decodes one image, the whole of it. Throws BadImage if its bytes are no image,
+/// vim::Error as fetch().
+Image read_image(const Dataset& dataset, int64_t index);
 
 /// Opens the images at `path`; `train` chooses the part where one path holds both (CIFAR). Throws
 /// vim::Error naming the path if it is missing, empty or of another layout. Deterministic order:

@@ -13,6 +13,14 @@ struct Image {
   std::vector<uint8_t> pixels;
 };
 
+/// In pixels.
+struct Size {
+  int64_t height = 0;
+  int64_t width = 0;
+
+  bool operator==(const Size&) const = default;
+};
+
 /// A rectangle in pixels.
 struct Box {
   int64_t top = 0;

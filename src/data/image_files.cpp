@@ -13,10 +13,11 @@ int64_t ImageFiles::label(int64_t /*index*/) const { return 0; }
 
 std::string ImageFiles::name(int64_t index) const { return paths_.at(static_cast<size_t>(index)); }
 
-Image ImageFiles::read(int64_t index) const {
+StoredImage ImageFiles::fetch(int64_t index, std::vector<uint8_t>& buffer) const {
   std::string problem;
   try {
-    return decode_image(read_file(name(index)));
+    read_file(name(index), buffer);
+    return store_pixels(decode_image(buffer), buffer);
   } catch (const BadImage& bad) {
     problem = fmt::format(
         "{}: cannot be decoded: {}; give a whole JPEG or PNG file", name(index), bad.what());
@@ -25,7 +26,7 @@ Image ImageFiles::read(int64_t index) const {
   }
   const std::lock_guard lock(mutex_);
   problems_[index] = std::move(problem);
-  return {1, 1, {0, 0, 0}};
+  return store_pixels({1, 1, {0, 0, 0}}, buffer);
 }
 
 std::map<int64_t, std::string> ImageFiles::problems() const {

@@ -20,7 +20,7 @@ class ImageFiles : public Dataset {
   const std::vector<std::string>& class_names() const override { return class_names_; }
   int64_t label(int64_t index) const override;
   std::string name(int64_t index) const override;
-  Image read(int64_t index) const override;
+  StoredImage fetch(int64_t index, std::vector<uint8_t>& buffer) const override;
 
   /// By image number what is wrong with it and what to do, "FILE: ...; ...", of the images read so
   /// far.

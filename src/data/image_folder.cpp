@@ -12,7 +12,6 @@
 #include <fmt/format.h>
 
 #include "src/core/error.h"
-#include "src/data/decode.h"
 #include "src/data/read_file.h"
 
 namespace vim::data {
@@ -105,7 +104,10 @@ class ImageFolder : public Dataset {
     return root_ + "/" + names_.substr(begin, offsets_.at(i + 1) - begin);
   }
 
-  Image read(int64_t index) const override { return decode_image(read_file(name(index))); }
+  StoredImage fetch(int64_t index, std::vector<uint8_t>& buffer) const override {
+    read_file(name(index), buffer);
+    return {buffer};
+  }
 
  private:
   void add_class(const std::string& class_name) {

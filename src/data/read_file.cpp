@@ -25,18 +25,23 @@ struct CloseFile {
 
 }  // namespace
 
-std::vector<uint8_t> read_file(const std::string& path) {
+void read_file(const std::string& path, std::vector<uint8_t>& bytes) {
   const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
   struct stat status {};
   if (!file || ::fstat(::fileno(file.get()), &status) != 0) {
     fail_to_read(path, std::strerror(errno));
   }
   std::setvbuf(file.get(), nullptr, _IONBF, 0);
-  std::vector<uint8_t> bytes(static_cast<size_t>(status.st_size));
+  bytes.resize(static_cast<size_t>(status.st_size));
   if (std::fread(bytes.data(), 1, bytes.size(), file.get()) != bytes.size()) {
     fail_to_read(
         path, std::ferror(file.get()) != 0 ? std::strerror(errno) : "it has become shorter");
   }
+}
+
+std::vector<uint8_t> read_file(const std::string& path) {
+  std::vector<uint8_t> bytes;
+  read_file(path, bytes);
   return bytes;
 }
 

@@ -20,7 +20,9 @@ class RelabelledDataset : public Dataset {
   const std::vector<std::string>& class_names() const override { return class_names_; }
   int64_t label(int64_t index) const override { return labels_.at(static_cast<size_t>(index)); }
   std::string name(int64_t index) const override { return dataset_.name(index); }
-  Image read(int64_t index) const override { return dataset_.read(index); }
+  StoredImage fetch(int64_t index, std::vector<uint8_t>& buffer) const override {
+    return dataset_.fetch(index, buffer);
+  }
 
  private:
   const Dataset& dataset_;

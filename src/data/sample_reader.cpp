@@ -17,9 +17,9 @@ namespace {
 constexpr int64_t kMaxSubstitutes = 100;  // bad images in a row that end the run
 
 // Reads an image; whatever goes wrong becomes a vim::Error with the file's name, except BadImage.
-Image read_image(const Dataset& dataset, int64_t index) {
+Image read_named(const Dataset& dataset, int64_t index) {
   try {
-    return dataset.read(index);
+    return read_image(dataset, index);
   } catch (const BadImage&) {
     throw;
   } catch (const Error&) {
@@ -40,7 +40,7 @@ Sample SampleReader::read(const EpochOrder& order, int64_t position, uint8_t* ou
   for (int64_t tried = 0; tried <= std::min(length - 1, kMaxSubstitutes); ++tried) {
     const int64_t index = order.indices[static_cast<size_t>((position + tried) % length)];
     try {
-      const Image image = read_image(dataset_, index);
+      const Image image = read_named(dataset_, index);
       core::RandomKey key;
       key.seed = seed_;
       key.period = order.epoch;

@@ -65,7 +65,7 @@ TEST_CASE("CIFAR-10 test images are read from the path or its usual sub-folder")
     CHECK(dataset->label(0) == 0);
     CHECK(dataset->label(9999) == 7);
     CHECK(contains(dataset->name(9999), "test_batch.bin, image 9999"));
-    check_record(dataset->read(9999));
+    check_record(read_image(*dataset, 9999));
   }
 }
 
@@ -80,7 +80,7 @@ TEST_CASE("CIFAR-10 training images are the five batches in order") {
   CHECK(dataset->size() == 50000);
   CHECK(dataset->label(30003) == 5);
   CHECK(contains(dataset->name(30003), "data_batch_4.bin, image 3"));
-  check_record(dataset->read(30003));
+  check_record(read_image(*dataset, 30003));
 }
 
 TEST_CASE("CIFAR-100 takes the fine label") {
@@ -91,7 +91,7 @@ TEST_CASE("CIFAR-100 takes the fine label") {
   const auto dataset = open_dataset(DataFormat::kCifar100, folder.path().string(), false);
   CHECK(dataset->size() == 10000);
   CHECK(dataset->label(17) == 88);
-  check_record(dataset->read(17));
+  check_record(read_image(*dataset, 17));
 }
 
 TEST_CASE("CIFAR files that are missing, cut off or damaged are refused by name") {

@@ -31,9 +31,9 @@ TEST_CASE("image files keep their order and are decoded as they are") {
   REQUIRE(images.size() == 3);
   CHECK(images.name(1) == a);
   CHECK(images.label(1) == 0);
-  CHECK(images.read(0).pixels == decode_image(small).pixels);
-  CHECK(images.read(1).pixels == decode_image(large).pixels);
-  CHECK(images.read(2).pixels == decode_image(small).pixels);
+  CHECK(read_image(images, 0).pixels == decode_image(small).pixels);
+  CHECK(read_image(images, 1).pixels == decode_image(large).pixels);
+  CHECK(read_image(images, 2).pixels == decode_image(small).pixels);
   CHECK(images.problems().empty());
 }
 
@@ -45,7 +45,7 @@ TEST_CASE("a missing file, a folder and a broken image become black and are list
   const std::string missing = (folder / "missing.jpg").string();
   const ImageFiles images({missing, broken, folder.path().string()});
   for (int64_t i = 0; i < images.size(); ++i) {
-    const Image image = images.read(i);
+    const Image image = read_image(images, i);
     CHECK(image.height == 1);
     CHECK(image.width == 1);
     CHECK(image.pixels == std::vector<uint8_t>{0, 0, 0});

@@ -65,7 +65,7 @@ TEST_CASE("An image folder decodes by content, whatever the file is called") {
   const TempFolder folder;
   write_jpeg_file(folder / "a/photo.png");
   const auto dataset = open_dataset(DataFormat::kFolder, folder.path().string(), false);
-  const vim::data::Image image = dataset->read(0);
+  const vim::data::Image image = read_image(*dataset, 0);
   CHECK(image.height == 6);
   CHECK(image.width == 9);
 }
@@ -75,8 +75,8 @@ TEST_CASE("An empty or damaged file of an image folder is a bad image") {
   write_file(folder / "a/empty.jpg", {});
   write_file(folder / "a/text.jpg", {'h', 'e', 'l', 'l', 'o'});
   const auto dataset = open_dataset(DataFormat::kFolder, folder.path().string(), true);
-  CHECK_THROWS_AS(dataset->read(0), vim::data::BadImage);
-  CHECK_THROWS_AS(dataset->read(1), vim::data::BadImage);
+  CHECK_THROWS_AS(read_image(*dataset, 0), vim::data::BadImage);
+  CHECK_THROWS_AS(read_image(*dataset, 1), vim::data::BadImage);
 }
 
 TEST_CASE("A file that has gone since is an error that names it") {
@@ -84,7 +84,7 @@ TEST_CASE("A file that has gone since is an error that names it") {
   write_jpeg_file(folder / "a/1.jpg");
   const auto dataset = open_dataset(DataFormat::kFolder, folder.path().string(), true);
   fs::remove(folder / "a/1.jpg");
-  CHECK(contains(thrown_text([&] { dataset->read(0); }), "a/1.jpg: cannot be read"));
+  CHECK(contains(thrown_text([&] { read_image(*dataset, 0); }), "a/1.jpg: cannot be read"));
 }
 
 TEST_CASE("An image folder that is missing, has no class or an empty class is refused by name") {

@@ -23,7 +23,9 @@ class NamedImages : public Dataset {
   const std::vector<std::string>& class_names() const override { return class_names_; }
   int64_t label(int64_t) const override { return 0; }
   std::string name(int64_t index) const override { return names_.at(static_cast<size_t>(index)); }
-  Image read(int64_t index) const override { return {1, 1, {static_cast<uint8_t>(index), 0, 0}}; }
+  StoredImage fetch(int64_t index, std::vector<uint8_t>& buffer) const override {
+    return vim::data::store_pixels({1, 1, {static_cast<uint8_t>(index), 0, 0}}, buffer);
+  }
 
  private:
   std::vector<std::string> names_;
@@ -105,7 +107,7 @@ TEST_CASE("a relabelled data set has the images of the other and labels of its o
   CHECK(relabelled.label(1) == 0);
   CHECK(relabelled.label(2) == 1);
   CHECK(relabelled.name(1) == "val/a/2.jpg");
-  CHECK(relabelled.read(2).pixels[0] == 2);
+  CHECK(read_image(relabelled, 2).pixels[0] == 2);
   CHECK_THROWS_AS(RelabelledDataset(images, {}, {1, 0}), std::invalid_argument);
 }
 

@@ -20,6 +20,7 @@ using vim::data::LoadedBatch;
 using vim::data::Loader;
 using vim::data::LoaderOptions;
 using vim::data::OnBadImage;
+using vim::data::StoredImage;
 using vim::test::contains;
 using vim::test::thrown_text;
 
@@ -37,7 +38,7 @@ class MemoryDataset : public vim::data::Dataset {
   int64_t label(int64_t index) const override { return index % 7; }
   std::string name(int64_t index) const override { return "image" + std::to_string(index); }
 
-  Image read(int64_t index) const override {
+  StoredImage fetch(int64_t index, std::vector<uint8_t>& buffer) const override {
     if (bad_.count(index) != 0) {
       throw BadImage("it is odd");
     }
@@ -46,7 +47,7 @@ class MemoryDataset : public vim::data::Dataset {
     }
     Image image{kSide, kSide, std::vector<uint8_t>(kSide * kSide * 3)};
     std::iota(image.pixels.begin(), image.pixels.end(), static_cast<uint8_t>(index));
-    return image;
+    return vim::data::store_pixels(std::move(image), buffer);
   }
 
  private:
@@ -117,7 +118,7 @@ TEST_CASE("Batches hold the images, labels and indices of the order") {
   CHECK(epoch.first_positions == std::vector<int64_t>{0, 5, 10, 15, 20});
   for (size_t i = 0; i < order.size(); ++i) {
     CHECK(epoch.labels[i] == order[i] % 7);
-    const Image expected = dataset.read(order[i]);
+    const Image expected = read_image(dataset, order[i]);
     const auto begin = epoch.pixels.begin() + static_cast<int64_t>(i * expected.pixels.size());
     CHECK(std::equal(expected.pixels.begin(), expected.pixels.end(), begin));
   }

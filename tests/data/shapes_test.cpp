@@ -110,7 +110,7 @@ TEST_CASE("make_shapes writes an image folder whose labels are the shapes' numbe
   CHECK(train->size() == 30);
   CHECK(test->size() == 20);
   CHECK(train->name(4) == (dir / "train/bar/00001.jpg").string());
-  CHECK(train->read(0).width == 32);
+  CHECK(read_image(*train, 0).width == 32);
   std::set<std::string> contents;
   for (const auto& entry : fs::recursive_directory_iterator(dir)) {
     if (entry.path().extension() == ".jpg") {

@@ -7,20 +7,20 @@ namespace vim::test {
 
 std::string ToyImages::name(int64_t index) const { return "toy image " + std::to_string(index); }
 
-data::Image ToyImages::read(int64_t index) const {
+data::StoredImage ToyImages::fetch(int64_t index, std::vector<uint8_t>& buffer) const {
   data::Image image{kToySize, kToySize, {}};
   core::Random random({0, core::RandomStream::kShapes, 0, 0, static_cast<uint64_t>(index)});
   for (int64_t value = 0; value < kToySize * kToySize * 3; ++value) {
     const int64_t bright = value % 3 == label(index) ? 120 : 0;
     image.pixels.push_back(static_cast<uint8_t>(bright + random.uniform_int(0, 120)));
   }
-  return image;
+  return data::store_pixels(std::move(image), buffer);
 }
 
 ToyBatch::ToyBatch(int64_t first, int64_t size) {
   const ToyImages images(first + size);
   for (int64_t index = first; index < first + size; ++index) {
-    const data::Image image = images.read(index);
+    const data::Image image = data::read_image(images, index);
     pixels.insert(pixels.end(), image.pixels.begin(), image.pixels.end());
     batch.labels.push_back(images.label(index));
     batch.indices.push_back(index);

@@ -26,7 +26,7 @@ class ToyImages : public data::Dataset {
   const std::vector<std::string>& class_names() const override { return names_; }
   int64_t label(int64_t index) const override { return index % kToyClasses; }
   std::string name(int64_t index) const override;
-  data::Image read(int64_t index) const override;
+  data::StoredImage fetch(int64_t index, std::vector<uint8_t>& buffer) const override;
 
  private:
   int64_t size_;
