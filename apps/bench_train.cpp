@@ -145,12 +145,12 @@ Figures measure_all(
   int64_t steps = 0;
   const double seconds = measure(options, [&] {
     if (steps++ == options.warmup) {
-      wait_at_start = pipeline.wait_seconds();
+      wait_at_start = pipeline.loader_stats().wait_seconds;
     }
     training.train(train);
   });
   figures.loop = images / seconds;
-  figures.data_wait_share = (pipeline.wait_seconds() - wait_at_start) / seconds;
+  figures.data_wait_share = (pipeline.loader_stats().wait_seconds - wait_at_start) / seconds;
   figures.peak_memory_mib = peak_memory_mib(pipeline.step().device());
   return figures;
 }

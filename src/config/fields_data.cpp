@@ -5,6 +5,7 @@ namespace vim::config {
 namespace {
 
 using data::DataFormat;
+using data::DecodeMode;
 using data::EraseMode;
 using data::Interpolation;
 using data::MixMode;
@@ -33,6 +34,14 @@ std::vector<Field> source_fields() {
           {"data.prefetch_batches", "batches prepared ahead"},
           [](RunConfig& c) { return &c.data.prefetch_batches; },
           {1, 1024}),
+      choice<DecodeMode>(
+          {"data.decode",
+           "JPEG files: exact (the pixels of PIL) or fast (also scaled, less smooth)"},
+          [](RunConfig& c) { return &c.data.decode.mode; },
+          {{"exact", DecodeMode::kExact}, {"fast", DecodeMode::kFast}}),
+      boolean(
+          {"data.exif_rotate", "turn JPEG files upright as their EXIF block asks"},
+          [](RunConfig& c) { return &c.data.decode.exif_rotate; }),
       choice<OnBadImage>(
           {"data.on_bad_image", "a training image that cannot be read: error or substitute"},
           [](RunConfig& c) { return &c.data.on_bad_image; },

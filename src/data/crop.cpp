@@ -93,14 +93,14 @@ Box random_resized_crop_box(
   return fallback_box(image_height, image_width, options.crop_ratio);
 }
 
-Size covering_size(const Image& image, const Size& target) {
+Size covering_size(const Size& image, const Size& target) {
   if (image.width * target.height <= image.height * target.width) {
     return {target.width * image.height / image.width, target.width};
   }
   return {target.height, target.height * image.width / image.height};
 }
 
-ResizeTarget centre_crop(const Image& image, const AugmentOptions& options, const Size& target) {
+ResizeTarget centre_crop(const Size& image, const AugmentOptions& options, const Size& target) {
   const bool is_small = std::max(target.height, target.width) <= kLargestUncroppedInput;
   const double ratio = is_small ? 1.0 : options.eval_crop_ratio;
   const auto enlarge = [ratio](int64_t size) {

@@ -19,12 +19,12 @@ Box random_resized_crop_box(
 
 /// The smallest size of the image's shape that covers `target`; the longer side is cut to an
 /// integer.
-Size covering_size(const Image& image, const Size& target);
+Size covering_size(const Size& image, const Size& target);
 
 /// Resizing until the image just covers int(target / options.eval_crop_ratio) on both axes, of
 /// which the middle is wanted; offsets are rounded half to even. Targets of at most 32 pixels are
 /// just covered.
-ResizeTarget centre_crop(const Image& image, const AugmentOptions& options, const Size& target);
+ResizeTarget centre_crop(const Size& image, const AugmentOptions& options, const Size& target);
 
 /// What lies beyond an image: black, or its mirror image without the border itself repeated.
 enum class Border { kZero, kReflect };

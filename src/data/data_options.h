@@ -15,6 +15,16 @@ enum class DataFormat { kFolder, kCifar10, kCifar100 };
 /// in the sampler's order (counted and named). Evaluation always ends the run.
 enum class OnBadImage { kError, kSubstitute };
 
+/// How much of a JPEG's accuracy decoding keeps. kExact: the pixels of PIL. kFast: where a crop is
+/// shrunk to half or less it is decoded at 1/2, 1/4 or 1/8 of its size, and chroma is spread
+/// without smoothing; pixels differ slightly.
+enum class DecodeMode { kExact, kFast };
+
+struct DecodeOptions {
+  DecodeMode mode = DecodeMode::kExact;
+  bool exif_rotate = false;  // turn pictures upright as their EXIF block asks; PIL does not
+};
+
 struct DataOptions {
   DataFormat format = DataFormat::kFolder;
   std::string path;         // training images
@@ -22,6 +32,7 @@ struct DataOptions {
   int64_t num_classes = 0;  // 0: as found
   int64_t workers = 0;      // decoding threads; 0: as many as the machine has cores
   int64_t prefetch_batches = 4;
+  DecodeOptions decode;
   OnBadImage on_bad_image = OnBadImage::kError;
 };
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <stdexcept>
 
+#include "src/data/data_options.h"
 #include "src/data/image.h"
 
 namespace vim::data {
@@ -24,5 +26,35 @@ inline constexpr int64_t kMaxImagePixels = int64_t{1} << 28;
 /// (inverted), EXIF orientation ignored. Other formats: palettes and grey expanded, 16 bits cut to
 /// the upper 8, alpha dropped; they need a build with OpenCV.
 Image decode_image(std::span<const uint8_t> bytes);
+
+/// What somebody needs of a picture: the pixels in `box`, which will be resized to `target`. An
+/// empty target asks for full resolution.
+struct DecodeRequest {
+  Box box;
+  Size target = {};
+};
+
+/// Decodes one picture after another, as little of each as is asked for, and keeps its memory. For
+/// one thread.
+class ImageDecoder {
+ public:
+  explicit ImageDecoder(DecodeOptions options = {});
+  ~ImageDecoder();
+  ImageDecoder(const ImageDecoder&) = delete;
+  ImageDecoder& operator=(const ImageDecoder&) = delete;
+
+  /// Begins with a file's bytes, which must stay until the next open(), and returns the picture's
+  /// size. Throws BadImage as decode_image() does.
+  Size open(std::span<const uint8_t> bytes);
+
+  /// At least the request's box, valid until the next open(). With DecodeMode::kExact its pixels
+  /// are those of decode_image(), and a file is bad whichever box is asked for or none. Once per
+  /// open(). Throws BadImage; std::invalid_argument on a box outside the picture.
+  ImagePart decode(const DecodeRequest& request);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace vim::data

@@ -62,7 +62,7 @@ class Loader::Impl {
 
   void start(std::vector<int64_t> order, uint64_t epoch, int64_t first_position);
   const LoadedBatch* next();
-  LoaderStats stats() const { return stats_; }
+  LoaderStats stats();
 
  private:
   Slot& slot_of(int64_t batch) { return slots_[static_cast<size_t>(batch) % slots_.size()]; }
@@ -72,7 +72,7 @@ class Loader::Impl {
   void open_slot(Slot& slot);
   void release_current();
   void work(const std::stop_token& stop);
-  ChunkResult fill(const Chunk& chunk);
+  ChunkResult fill(const Chunk& chunk, SampleScratch& scratch);
   void finish(const Chunk& chunk, ChunkResult result);
 
   const int64_t num_images_;
@@ -182,6 +182,11 @@ const LoadedBatch* Loader::Impl::next() {
   return &slot.batch;
 }
 
+LoaderStats Loader::Impl::stats() {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
 // Gives back the batch that is handed out, if one is.
 void Loader::Impl::release_current() {
   if (released_ == delivered_) {
@@ -220,6 +225,7 @@ void Loader::Impl::open_slot(Slot& slot) {
 }
 
 void Loader::Impl::work(const std::stop_token& stop) {
+  SampleScratch scratch(options_.decode);
   std::unique_lock lock(mutex_);
   while (work_available_.wait(lock, stop, [this] { return has_work(); })) {
     if (stop.stop_requested()) {
@@ -228,9 +234,10 @@ void Loader::Impl::work(const std::stop_token& stop) {
     const Chunk chunk = claim();
     ++num_busy_;
     lock.unlock();
-    ChunkResult result = fill(chunk);
+    ChunkResult result = fill(chunk, scratch);
     lock.lock();
     --num_busy_;
+    stats_.stages += std::exchange(scratch.seconds, {});
     finish(chunk, std::move(result));
   }
 }
@@ -251,14 +258,14 @@ void Loader::Impl::finish(const Chunk& chunk, ChunkResult result) {
   }
 }
 
-ChunkResult Loader::Impl::fill(const Chunk& chunk) {
+ChunkResult Loader::Impl::fill(const Chunk& chunk, SampleScratch& scratch) {
   ChunkResult result;
   LoadedBatch& batch = chunk.slot->batch;
   for (int64_t position = chunk.position; position < chunk.position + chunk.length; ++position) {
     const int64_t row = position - batch.first_position;
     try {
       const Sample sample =
-          reader_.read(order_, position, chunk.slot->images.get() + row * sample_bytes_);
+          reader_.read(order_, position, scratch, chunk.slot->images.get() + row * sample_bytes_);
       batch.labels[static_cast<size_t>(row)] = sample.label;
       batch.indices[static_cast<size_t>(row)] = sample.index;
       result.substituted += sample.is_substitute ? 1 : 0;
@@ -269,6 +276,15 @@ ChunkResult Loader::Impl::fill(const Chunk& chunk) {
     }
   }
   return result;
+}
+
+LoaderOptions loader_options(const DataOptions& data) {
+  LoaderOptions options;
+  options.workers = data.workers;
+  options.prefetch_batches = data.prefetch_batches;
+  options.on_bad_image = data.on_bad_image;
+  options.decode = data.decode;
+  return options;
 }
 
 Loader::Loader(const Dataset& dataset, const Transform& transform, LoaderOptions options)

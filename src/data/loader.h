@@ -9,6 +9,7 @@
 
 #include "src/data/data_options.h"
 #include "src/data/dataset.h"
+#include "src/data/sample_reader.h"
 #include "src/data/transform.h"
 
 namespace vim::data {
@@ -23,8 +24,12 @@ struct LoaderOptions {
   uint64_t seed = 0;
   bool drop_last = false;  // leave out a last batch that is not full
   OnBadImage on_bad_image = OnBadImage::kError;
+  DecodeOptions decode;
   AllocateBytes allocate;  // empty: ordinary memory
 };
+
+/// What the configuration says of loading; batch size, seed and memory are left as they are.
+LoaderOptions loader_options(const DataOptions& data);
 
 /// One batch. `images`: size x height x width x 3 bytes. `indices` are the data set's image numbers
 /// that were really read (a substitute's own), `first_position` the order's position of the first.
@@ -36,10 +41,12 @@ struct LoadedBatch {
   int64_t first_position = 0;
 };
 
-/// Counted over the batches handed out since construction.
+/// Counted since construction: over the batches handed out, and `stages` over all that workers have
+/// done, each worker's seconds added up.
 struct LoaderStats {
   int64_t substituted = 0;    // samples replaced because their image was bad
   double wait_seconds = 0.0;  // time spent inside next() waiting for workers
+  StageSeconds stages;
 };
 
 /// Reads a data set in a given order. Used from one thread. The batches are the same, byte for

@@ -1,115 +1,24 @@
-// Two passes of integer filters. The arithmetic, including the order of the double operations that
-// make the weights, follows Pillow's published definition; results are equal, not just close.
+// Two passes of integer filters, along rows and then along columns, over as little of the source as
+// the wanted window needs.
 #include "src/data/resize.h"
 
-#include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <numbers>
-#include <span>
 #include <stdexcept>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include "src/data/resize_rows.h"
+#include "src/data/axis_filter.h"
 
 namespace vim::data {
 namespace {
 
-// The filters of the wanted output positions of one axis. Their source ranges are ordered.
-struct AxisFilter {
-  std::vector<TapRange> taps;
-  std::vector<WeightPair> weights;  // what the taps point to
-
-  int64_t begin() const { return taps.front().first; }
-  int64_t end() const { return taps.back().first + taps.back().num_taps; }
-};
-
-double bicubic(double x) {
-  constexpr double a = -0.5;
-  x = std::abs(x);
-  if (x < 1.0) {
-    return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
-  }
-  return x < 2.0 ? (((x - 5.0) * x + 8.0) * x - 4.0) * a : 0.0;
+Axis rows_of(const Size& source, const ResizeTarget& target) {
+  return {source.height, target.height, target.window.top, target.window.height};
 }
 
-double triangle(double x) {
-  x = std::abs(x);
-  return x < 1.0 ? 1.0 - x : 0.0;
-}
-
-double sinc(double x) {
-  const double angle = x * std::numbers::pi;
-  return x == 0.0 ? 1.0 : std::sin(angle) / angle;
-}
-
-double lanczos(double x) { return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3.0) : 0.0; }
-
-// A filter and how far from 0 it reaches.
-struct Kernel {
-  double (*weight)(double);
-  double support;
-};
-
-Kernel kernel_of(Interpolation interpolation) {
-  switch (interpolation) {
-    case Interpolation::kBilinear:
-      return {triangle, 1.0};
-    case Interpolation::kBicubic:
-      return {bicubic, 2.0};
-    case Interpolation::kLanczos:
-      return {lanczos, 3.0};
-    case Interpolation::kNearest:
-    case Interpolation::kRandom:
-      break;
-  }
-  throw std::invalid_argument("resize: this interpolation has no filter; draw kRandom's first");
-}
-
-// Normalises to sum 1, rounds half away from zero to kWeightBits fractional bits and cuts into
-// halves.
-void quantise(std::span<const double> exact, WeightPair* pairs) {
-  double sum = 0.0;
-  for (const double weight : exact) {
-    sum += weight;
-  }
-  for (size_t i = 0; i < exact.size(); ++i) {
-    const double scaled = (sum != 0.0 ? exact[i] / sum : exact[i]) * (1 << kWeightBits);
-    const auto weight = static_cast<int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
-    WeightPair& pair = pairs[i / 2];
-    pair.low[i % 2] = static_cast<int16_t>(weight & 0xFFFF);
-    pair.high[i % 2] = static_cast<int16_t>((weight - pair.low[i % 2]) >> 16);
-  }
-}
-
-AxisFilter make_filter(
-    int64_t in_size, int64_t out_size, int64_t begin, int64_t length, Interpolation interpolation) {
-  const Kernel kernel = kernel_of(interpolation);
-  const double scale = static_cast<double>(in_size) / static_cast<double>(out_size);
-  const double widening = std::max(scale, 1.0);
-  const double support = kernel.support * widening;
-  const double inverse = 1.0 / widening;
-  const int64_t max_pairs = static_cast<int64_t>(std::ceil(support)) + 1;
-  AxisFilter filter;
-  filter.taps.reserve(static_cast<size_t>(length));
-  filter.weights.resize(static_cast<size_t>(max_pairs * length));
-  std::vector<double> exact;
-  for (int64_t i = 0; i < length; ++i) {
-    const double centre = (static_cast<double>(begin + i) + 0.5) * scale;
-    const int64_t first = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
-    const int64_t end = std::min(static_cast<int64_t>(centre + support + 0.5), in_size);
-    exact.clear();
-    for (int64_t x = first; x < end; ++x) {
-      const double distance = (static_cast<double>(x) - centre + 0.5) * inverse;
-      exact.push_back(kernel.weight(distance));
-    }
-    WeightPair* const weights = &filter.weights[static_cast<size_t>(i * max_pairs)];
-    quantise(exact, weights);
-    filter.taps.push_back({first, end - first, weights});
-  }
-  return filter;
+Axis columns_of(const Size& source, const ResizeTarget& target) {
+  return {source.width, target.width, target.window.left, target.window.width};
 }
 
 void copy_rows(const ImageView& source, uint8_t* out) {
@@ -134,56 +43,33 @@ void filter_rows(const ImageView& source, const AxisFilter& filter, uint8_t* out
   }
 }
 
-// Rows [rows.top, rows.top + rows.height) and the window's columns, resized along x.
+// Resizes `source`, the pixels of `box`, along x.
 void resize_rows(
     const ImageView& source,
+    const Box& box,
     Interpolation interpolation,
-    const ResizeTarget& target,
-    const Box& rows,
+    const Axis& columns,
     uint8_t* out) {
-  ImageView part = source;
-  part.pixels += rows.top * source.row_stride;
-  part.height = rows.height;
-  const Box& window = target.window;
-  if (target.width == source.width) {
-    part.pixels += window.left * 3;
-    part.width = window.width;
-    copy_rows(part, out);
+  if (columns.in_size == columns.out_size) {
+    copy_rows(source, out);
     return;
   }
-  filter_rows(
-      part, make_filter(source.width, target.width, window.left, window.width, interpolation), out);
+  filter_rows(source, make_filter(columns, interpolation, box.left), out);
 }
 
-// The source position under the centre of each wanted output position. Pillow adds up steps, which
-// rounds otherwise than a product.
-std::vector<int64_t> nearest_positions(
-    int64_t in_size, int64_t out_size, int64_t begin, int64_t length) {
-  const double step = static_cast<double>(in_size) / static_cast<double>(out_size);
-  double position = step * 0.5;
-  std::vector<int64_t> positions;
-  for (int64_t i = 0; i < begin + length; ++i, position += step) {
-    if (i >= begin) {
-      positions.push_back(std::min(static_cast<int64_t>(position), in_size - 1));
-    }
-  }
-  return positions;
-}
-
-void pick_nearest(const ImageView& source, const ResizeTarget& target, uint8_t* out) {
-  const Box& window = target.window;
-  const auto rows = nearest_positions(source.height, target.height, window.top, window.height);
-  const auto columns = nearest_positions(source.width, target.width, window.left, window.width);
-  for (const int64_t row : rows) {
-    const uint8_t* pixels = source.pixels + row * source.row_stride;
+void pick_nearest(const ImagePart& source, const ResizeTarget& target, uint8_t* out) {
+  const std::vector<int64_t> columns = nearest_positions(columns_of(source.stored, target));
+  for (const int64_t row : nearest_positions(rows_of(source.stored, target))) {
+    const uint8_t* const pixels =
+        source.pixels.pixels + (row - source.box.top) * source.pixels.row_stride;
     for (const int64_t column : columns) {
-      std::memcpy(out, pixels + column * 3, 3);
+      std::memcpy(out, pixels + (column - source.box.left) * 3, 3);
       out += 3;
     }
   }
 }
 
-void check_sizes(const ImageView& source, const ResizeTarget& target) {
+void check_sizes(const Size& source, const ResizeTarget& target) {
   const Box& window = target.window;
   const bool inside = window.top >= 0 && window.left >= 0 && window.height >= 1 &&
                       window.width >= 1 && window.top + window.height <= target.height &&
@@ -205,36 +91,52 @@ void check_sizes(const ImageView& source, const ResizeTarget& target) {
 
 }  // namespace
 
+Box source_box(const Size& source, Interpolation interpolation, const ResizeTarget& target) {
+  check_sizes(source, target);
+  const SourceRange rows = source_range(rows_of(source, target), interpolation);
+  const SourceRange columns = source_range(columns_of(source, target), interpolation);
+  return {rows.begin, columns.begin, rows.end - rows.begin, columns.end - columns.begin};
+}
+
+void resize_window(
+    const ImagePart& source,
+    Interpolation interpolation,
+    const ResizeTarget& target,
+    uint8_t* out) {
+  const Box box = source_box(source.stored, interpolation, target);
+  const ImageView needed = view_of(source, box);
+  if (interpolation == Interpolation::kNearest) {
+    pick_nearest(source, target, out);
+    return;
+  }
+  const Axis rows = rows_of(source.stored, target);
+  const Axis columns = columns_of(source.stored, target);
+  if (rows.in_size == rows.out_size) {
+    resize_rows(needed, box, interpolation, columns, out);
+    return;
+  }
+  const int64_t row_bytes = columns.length * 3;
+  std::vector<uint8_t> narrow(static_cast<size_t>(box.height * row_bytes + kResizeSlack));
+  resize_rows(needed, box, interpolation, columns, narrow.data());
+  const AxisFilter filter = make_filter(rows, interpolation, box.top);
+  for (const TapRange& taps : filter.taps) {
+    filter_columns({narrow.data(), row_bytes}, taps, out);
+    out += row_bytes;
+  }
+}
+
 void resize_window(
     const ImageView& source,
     Interpolation interpolation,
     const ResizeTarget& target,
     uint8_t* out) {
-  check_sizes(source, target);
-  if (interpolation == Interpolation::kNearest) {
-    pick_nearest(source, target, out);
-    return;
-  }
-  const Box& window = target.window;
-  if (target.height == source.height) {
-    resize_rows(source, interpolation, target, window, out);
-    return;
-  }
-  const AxisFilter filter =
-      make_filter(source.height, target.height, window.top, window.height, interpolation);
-  const Box rows{filter.begin(), window.left, filter.end() - filter.begin(), window.width};
-  const int64_t row_bytes = window.width * 3;
-  std::vector<uint8_t> narrow(static_cast<size_t>(rows.height * row_bytes + kResizeSlack));
-  resize_rows(source, interpolation, target, rows, narrow.data());
-  for (const TapRange& taps : filter.taps) {
-    filter_columns({narrow.data(), rows.top, row_bytes}, taps, out);
-    out += row_bytes;
-  }
+  check_sizes({source.height, source.width}, target);
+  resize_window(part_of(source), interpolation, target, out);
 }
 
 Image resize(const ImageView& source, Interpolation interpolation, int64_t height, int64_t width) {
   const ResizeTarget target{height, width, {0, 0, height, width}};
-  check_sizes(source, target);
+  check_sizes({source.height, source.width}, target);
   Image image{height, width, std::vector<uint8_t>(static_cast<size_t>(height * width * 3))};
   resize_window(source, interpolation, target, image.pixels.data());
   return image;

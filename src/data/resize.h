@@ -24,6 +24,14 @@ struct ResizeTarget {
 void resize_window(
     const ImageView& source, Interpolation interpolation, const ResizeTarget& target, uint8_t* out);
 
+/// The same from a part of the source, which must hold source_box(): std::invalid_argument
+/// otherwise.
+void resize_window(
+    const ImagePart& source, Interpolation interpolation, const ResizeTarget& target, uint8_t* out);
+
+/// The pixels of a source of that size that resize_window() reads.
+Box source_box(const Size& source, Interpolation interpolation, const ResizeTarget& target);
+
 /// The whole result.
 Image resize(const ImageView& source, Interpolation interpolation, int64_t height, int64_t width);
 

@@ -29,10 +29,9 @@ inline constexpr int kWeightBits = 22;
 /// Writes one RGB pixel for each of `length` filters over the pixels of one row: length * 3 bytes.
 void filter_row(const uint8_t* row, const TapRange* filters, int64_t length, uint8_t* out);
 
-/// Rows of `row_bytes` bytes, one after another; `rows` is number `begin` of the filters' count.
+/// Rows of `row_bytes` bytes, one after another.
 struct RowBlock {
   const uint8_t* rows = nullptr;
-  int64_t begin = 0;
   int64_t row_bytes = 0;
 };
 

@@ -35,7 +35,7 @@ void row(const uint8_t* in, const TapRange* filters, int64_t length, uint8_t* ou
 }
 
 void columns(const RowBlock& block, const TapRange& filter, uint8_t* out) {
-  const uint8_t* first = block.rows + (filter.first - block.begin) * block.row_bytes;
+  const uint8_t* first = block.rows + filter.first * block.row_bytes;
   for (int64_t i = 0; i < block.row_bytes; ++i) {
     out[i] = filter_value(first + i, block.row_bytes, filter);
   }
@@ -148,7 +148,7 @@ HWY_INLINE void filter_block(
   const ByteVector zero = hn::Zero(d);
   Sums sums[4] = {zero_sums(), zero_sums(), zero_sums(), zero_sums()};
   const WeightPair* weights = filter.weights;
-  const uint8_t* first = block.rows + (filter.first - block.begin) * block.row_bytes + offset;
+  const uint8_t* first = block.rows + filter.first * block.row_bytes + offset;
   for (int64_t tap = 0; tap < filter.num_taps; tap += 2, ++weights, first += 2 * block.row_bytes) {
     const bool has_second = tap + 1 < filter.num_taps;
     const ByteVector a = hn::LoadU(d, first);

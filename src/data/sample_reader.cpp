@@ -4,29 +4,39 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 #include <string>
 
 #include "src/core/error.h"
 #include "src/core/logging.h"
-#include "src/data/decode.h"
 
 namespace vim::data {
 namespace {
 
 constexpr int64_t kMaxSubstitutes = 100;  // bad images in a row that end the run
 
-// Reads an image; whatever goes wrong becomes a vim::Error with the file's name, except BadImage.
-Image read_named(const Dataset& dataset, int64_t index) {
-  try {
-    return read_image(dataset, index);
-  } catch (const BadImage&) {
-    throw;
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw Error(fmt::format("{}: {}; check this file", dataset.name(index), error.what()));
+// Seconds from one call of lap() to the next.
+class Stopwatch {
+ public:
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> passed = now - last_;
+    last_ = now;
+    return passed.count();
   }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+ImagePart decode(const StoredImage& stored, ImageDecoder& decoder, const auto& request_of) {
+  if (stored.pixels != Size{}) {
+    const auto [height, width] = stored.pixels;
+    return part_of({stored.bytes.data(), height, width, width * 3});
+  }
+  const Size size = decoder.open(stored.bytes);
+  return decoder.decode(request_of(size));
 }
 
 }  // namespace
@@ -35,17 +45,30 @@ SampleReader::SampleReader(
     const Dataset& dataset, const Transform& transform, uint64_t seed, OnBadImage on_bad_image)
     : dataset_(dataset), transform_(transform), seed_(seed), on_bad_image_(on_bad_image) {}
 
-Sample SampleReader::read(const EpochOrder& order, int64_t position, uint8_t* out) {
+StageSeconds& StageSeconds::operator+=(const StageSeconds& other) {
+  read += other.read;
+  decode += other.decode;
+  resize += other.resize;
+  augment += other.augment;
+  return *this;
+}
+
+StageSeconds operator-(StageSeconds a, const StageSeconds& b) {
+  return a += {-b.read, -b.decode, -b.resize, -b.augment};
+}
+
+Sample SampleReader::read(
+    const EpochOrder& order, int64_t position, SampleScratch& scratch, uint8_t* out) {
+  core::RandomKey key;
+  key.seed = seed_;
+  key.period = order.epoch;
+  key.position = static_cast<uint64_t>(position);
+
   const auto length = static_cast<int64_t>(order.indices.size());
   for (int64_t tried = 0; tried <= std::min(length - 1, kMaxSubstitutes); ++tried) {
     const int64_t index = order.indices[static_cast<size_t>((position + tried) % length)];
     try {
-      const Image image = read_named(dataset_, index);
-      core::RandomKey key;
-      key.seed = seed_;
-      key.period = order.epoch;
-      key.position = static_cast<uint64_t>(position);
-      transform_.apply(image, key, out);
+      make(index, key, scratch, out);
       return {dataset_.label(index), index, tried > 0};
     } catch (const BadImage& bad) {
       handle_bad(index, bad.what());
@@ -55,6 +78,30 @@ Sample SampleReader::read(const EpochOrder& order, int64_t position, uint8_t* ou
       "{}: neither this image nor those that follow it in the epoch's order can be decoded; check "
       "the data set",
       dataset_.name(order.indices[static_cast<size_t>(position)])));
+}
+
+// Whatever goes wrong, but for BadImage, becomes a vim::Error with the image's name.
+void SampleReader::make(
+    int64_t index, const core::RandomKey& key, SampleScratch& scratch, uint8_t* out) const {
+  StageSeconds& seconds = scratch.seconds;
+  Stopwatch watch;
+  try {
+    const StoredImage stored = dataset_.fetch(index, scratch.bytes);
+    seconds.read += watch.lap();
+    const ImagePart part = decode(
+        stored, scratch.decoder, [&](const Size& size) { return transform_.request(size, key); });
+    seconds.decode += watch.lap();
+    transform_.resize(part, key, out);
+    seconds.resize += watch.lap();
+    transform_.augment(key, out);
+    seconds.augment += watch.lap();
+  } catch (const BadImage&) {
+    throw;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error(fmt::format("{}: {}; check this file", dataset_.name(index), error.what()));
+  }
 }
 
 // Ends the run or, where substitutes are allowed, logs each bad image once.

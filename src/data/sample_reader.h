@@ -9,6 +9,7 @@
 
 #include "src/data/data_options.h"
 #include "src/data/dataset.h"
+#include "src/data/decode.h"
 #include "src/data/transform.h"
 
 namespace vim::data {
@@ -25,6 +26,27 @@ struct Sample {
   bool is_substitute = false;
 };
 
+/// Seconds that samples have taken, step by step.
+struct StageSeconds {
+  double read = 0.0;
+  double decode = 0.0;
+  double resize = 0.0;   // crop and flip with it
+  double augment = 0.0;  // colour and geometry policies
+
+  StageSeconds& operator+=(const StageSeconds& other);
+};
+
+StageSeconds operator-(StageSeconds a, const StageSeconds& b);
+
+/// What a thread keeps from sample to sample.
+struct SampleScratch {
+  explicit SampleScratch(DecodeOptions options) : decoder(options) {}
+
+  ImageDecoder decoder;
+  std::vector<uint8_t> bytes;
+  StageSeconds seconds;  // added up by SampleReader::read
+};
+
 class SampleReader {
  public:
   /// `dataset` and `transform` must outlive the reader.
@@ -34,9 +56,10 @@ class SampleReader {
   /// Writes the sample at `position` of the order to `out` (the transform's size). Its draws are
   /// keyed by seed, epoch and position, those of a substitute too. Throws vim::Error naming the
   /// file if it cannot be read, or cannot be decoded and must not or cannot be replaced.
-  Sample read(const EpochOrder& order, int64_t position, uint8_t* out);
+  Sample read(const EpochOrder& order, int64_t position, SampleScratch& scratch, uint8_t* out);
 
  private:
+  void make(int64_t index, const core::RandomKey& key, SampleScratch& scratch, uint8_t* out) const;
   void handle_bad(int64_t index, const char* reason);
 
   const Dataset& dataset_;

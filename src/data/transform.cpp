@@ -45,6 +45,15 @@ std::optional<RandAugmentOptions> policy_of(const AugmentOptions& options) {
   return parse_rand_augment(options.auto_augment);
 }
 
+Box whole_of(const Size& size) { return {0, 0, size.height, size.width}; }
+
+// What the middle of the resized picture is made of.
+DecodeRequest centre_request(
+    const Size& image, Interpolation filter, const AugmentOptions& options, const Size& size) {
+  const ResizeTarget target = centre_crop(image, options, size);
+  return {source_box(image, filter, target), size};
+}
+
 // The mean colour in 8 bits, rounded half to even.
 std::array<uint8_t, 3> fill_of(const std::array<double, 3>& mean) {
   std::array<uint8_t, 3> fill{};
@@ -95,49 +104,72 @@ int64_t TrainTransform::height() const { return size_.height; }
 
 int64_t TrainTransform::width() const { return size_.width; }
 
-void TrainTransform::apply(
-    const Image& image, const core::RandomKey& sample_key, uint8_t* out) const {
+DecodeRequest TrainTransform::request(const Size& image, const core::RandomKey& sample_key) const {
   Draws draws(sample_key);
-  crop(image, draws, out);
+  switch (options_.crop) {
+    case TrainCrop::kRandomResized: {
+      core::Random random = draws.of(core::RandomStream::kCrop);
+      return {random_resized_crop_box(image.height, image.width, options_, random), size_};
+    }
+    case TrainCrop::kCenter:
+      return centre_request(image, crop_filter(draws), options_, size_);
+    case TrainCrop::kPadded:
+      return {whole_of(image), size_};
+    case TrainCrop::kSimpleRandom:
+      break;
+  }
+  return {whole_of(image), covering_size(image, size_)};
+}
+
+Interpolation TrainTransform::crop_filter(Draws& draws) const {
+  return draws.filter(options_.interpolation);
+}
+
+void TrainTransform::resize(
+    const ImagePart& part, const core::RandomKey& sample_key, uint8_t* out) const {
+  Draws draws(sample_key);
+  switch (options_.crop) {
+    case TrainCrop::kRandomResized: {
+      core::Random random = draws.of(core::RandomStream::kCrop);
+      const Box box =
+          random_resized_crop_box(part.original.height, part.original.width, options_, random);
+      const ResizeTarget whole{size_.height, size_.width, whole_of(size_)};
+      resize_window(part_of(view_of(part, to_stored(part, box))), crop_filter(draws), whole, out);
+      break;
+    }
+    case TrainCrop::kCenter:
+      resize_window(part, crop_filter(draws), centre_crop(part.original, options_, size_), out);
+      break;
+    case TrainCrop::kPadded:
+    case TrainCrop::kSimpleRandom:
+      resize_and_pad(part, draws, out);
+      break;
+  }
   core::Random flip_random = draws.of(core::RandomStream::kFlip);
   if (flip_random.uniform(0.0, 1.0) < options_.hflip_prob) {
     mirror({out, size_.height, size_.width});
   }
-  apply_policies(draws, out);
 }
 
-void TrainTransform::crop(const Image& image, Draws& draws, uint8_t* out) const {
+// A random part of the picture within a frame.
+void TrainTransform::resize_and_pad(const ImagePart& part, Draws& draws, uint8_t* out) const {
+  const bool is_padded = options_.crop == TrainCrop::kPadded;
+  const Size inner = is_padded ? size_ : covering_size(part.original, size_);
+  const Interpolation filter = crop_filter(draws);
   core::Random random = draws.of(core::RandomStream::kCrop);
-  const Interpolation filter = draws.filter(options_.interpolation);
-  const bool has_size = image.height == size_.height && image.width == size_.width;
-  switch (options_.crop) {
-    case TrainCrop::kRandomResized: {
-      const Box box = random_resized_crop_box(image.height, image.width, options_, random);
-      const ResizeTarget whole{size_.height, size_.width, {0, 0, size_.height, size_.width}};
-      resize_window(view_of(image, box), filter, whole, out);
-      break;
-    }
-    case TrainCrop::kPadded: {
-      const Image resized =
-          has_size ? Image() : resize(view_of(image), filter, size_.height, size_.width);
-      const ImageView source = view_of(has_size ? image : resized);
-      random_crop(source, options_.crop_padding, Border::kZero, size_, random, out);
-      break;
-    }
-    case TrainCrop::kCenter:
-      resize_window(view_of(image), filter, centre_crop(image, options_, size_), out);
-      break;
-    case TrainCrop::kSimpleRandom: {
-      const Size covering = covering_size(image, size_);
-      const Image resized = resize(view_of(image), filter, covering.height, covering.width);
-      random_crop(view_of(resized), options_.crop_padding, Border::kReflect, size_, random, out);
-      break;
-    }
+  const Border border = is_padded ? Border::kZero : Border::kReflect;
+  if (part.stored == inner) {
+    random_crop(part.pixels, options_.crop_padding, border, size_, random, out);
+    return;
   }
+  const Image resized = data::resize(part.pixels, filter, inner.height, inner.width);
+  random_crop(view_of(resized), options_.crop_padding, border, size_, random, out);
 }
 
-void TrainTransform::apply_policies(Draws& draws, uint8_t* out) const {
+void TrainTransform::augment(const core::RandomKey& sample_key, uint8_t* out) const {
   thread_local std::vector<uint8_t> scratch;  // an image's worth, kept by the thread
+  Draws draws(sample_key);
+  crop_filter(draws);  // the crop's draw comes first
   const auto apply = [&](const ImageOp& op) {
     const AffineSampling sampling{draws.filter(sampling_.interpolation), sampling_.fill};
     apply_op(op, {out, size_.height, size_.width}, sampling, scratch);
@@ -162,20 +194,34 @@ void TrainTransform::apply_policies(Draws& draws, uint8_t* out) const {
 EvalTransform::EvalTransform(const AugmentOptions& options, int64_t height, int64_t width)
     : options_(options), size_{height, width} {
   check_options(options, height, width);
+  if (options_.interpolation == Interpolation::kRandom) {
+    options_.interpolation = Interpolation::kBicubic;
+  }
 }
 
 int64_t EvalTransform::height() const { return size_.height; }
 
 int64_t EvalTransform::width() const { return size_.width; }
 
-void EvalTransform::apply(
-    const Image& image, const core::RandomKey& /*sample_key*/, uint8_t* out) const {
-  const bool is_drawn = options_.interpolation == Interpolation::kRandom;
-  resize_window(
-      view_of(image),
-      is_drawn ? Interpolation::kBicubic : options_.interpolation,
-      centre_crop(image, options_, size_),
-      out);
+DecodeRequest EvalTransform::request(
+    const Size& image, const core::RandomKey& /*sample_key*/) const {
+  return centre_request(image, options_.interpolation, options_, size_);
+}
+
+void EvalTransform::resize(
+    const ImagePart& part, const core::RandomKey& /*sample_key*/, uint8_t* out) const {
+  resize_window(part, options_.interpolation, centre_crop(part.original, options_, size_), out);
+}
+
+void EvalTransform::augment(const core::RandomKey& /*sample_key*/, uint8_t* /*out*/) const {}
+
+void apply(
+    const Transform& transform,
+    const ImageView& image,
+    const core::RandomKey& sample_key,
+    uint8_t* out) {
+  transform.resize(part_of(image), sample_key, out);
+  transform.augment(sample_key, out);
 }
 
 }  // namespace vim::data

@@ -8,19 +8,29 @@
 #include "src/data/affine.h"
 #include "src/data/crop.h"
 #include "src/data/data_options.h"
+#include "src/data/decode.h"
 #include "src/data/image.h"
 #include "src/data/rand_augment_options.h"
 
 namespace vim::data {
 
-/// What a loader does to each image. Implementations are immutable: threads share one.
+/// What a loader does to each image, in three calls with the same key: which pixels it needs, their
+/// way to the input size, and what happens to them there. Implementations are immutable: threads
+/// share one. `sample_key` brings seed, epoch and position; the transform sets the stream. The
+/// result depends on the image and the key alone.
 class Transform {
  public:
   virtual ~Transform() = default;
 
-  /// Writes height() x width() x 3 bytes to `out`. `sample_key` brings seed, epoch and position;
-  /// the transform sets the stream. The result depends on the image and the key alone.
-  virtual void apply(const Image& image, const core::RandomKey& sample_key, uint8_t* out) const = 0;
+  /// What to decode of a picture of that size.
+  virtual DecodeRequest request(const Size& image, const core::RandomKey& sample_key) const = 0;
+
+  /// Writes height() x width() x 3 bytes to `out`, made of what request() asked for.
+  virtual void resize(
+      const ImagePart& part, const core::RandomKey& sample_key, uint8_t* out) const = 0;
+
+  /// Changes the result of resize() in place.
+  virtual void augment(const core::RandomKey& sample_key, uint8_t* out) const = 0;
 
   virtual int64_t height() const = 0;
   virtual int64_t width() const = 0;
@@ -35,15 +45,18 @@ class TrainTransform : public Transform {
   /// probabilities within [0, 1], and auto_augment is none or a policy.
   TrainTransform(const AugmentOptions& options, int64_t height, int64_t width);
 
-  void apply(const Image& image, const core::RandomKey& sample_key, uint8_t* out) const override;
+  DecodeRequest request(const Size& image, const core::RandomKey& sample_key) const override;
+  void resize(
+      const ImagePart& part, const core::RandomKey& sample_key, uint8_t* out) const override;
+  void augment(const core::RandomKey& sample_key, uint8_t* out) const override;
   int64_t height() const override;
   int64_t width() const override;
 
  private:
   class Draws;
 
-  void crop(const Image& image, Draws& draws, uint8_t* out) const;
-  void apply_policies(Draws& draws, uint8_t* out) const;
+  Interpolation crop_filter(Draws& draws) const;
+  void resize_and_pad(const ImagePart& part, Draws& draws, uint8_t* out) const;
 
   AugmentOptions options_;
   std::optional<RandAugmentOptions> rand_augment_;
@@ -58,7 +71,10 @@ class EvalTransform : public Transform {
  public:
   EvalTransform(const AugmentOptions& options, int64_t height, int64_t width);
 
-  void apply(const Image& image, const core::RandomKey& sample_key, uint8_t* out) const override;
+  DecodeRequest request(const Size& image, const core::RandomKey& sample_key) const override;
+  void resize(
+      const ImagePart& part, const core::RandomKey& sample_key, uint8_t* out) const override;
+  void augment(const core::RandomKey& sample_key, uint8_t* out) const override;
   int64_t height() const override;
   int64_t width() const override;
 
@@ -66,5 +82,12 @@ class EvalTransform : public Transform {
   AugmentOptions options_;
   Size size_;
 };
+
+/// All three calls on a whole picture.
+void apply(
+    const Transform& transform,
+    const ImageView& image,
+    const core::RandomKey& sample_key,
+    uint8_t* out);
 
 }  // namespace vim::data

@@ -41,11 +41,9 @@ at::Tensor batch_row(const at::Tensor& logits, const at::Tensor& labels) {
        top_k_hits(logits, labels, 5).to(at::kDouble)});
 }
 
-data::LoaderOptions loader_options(const EvaluatorOptions& options, const at::Device& device) {
-  data::LoaderOptions loader;
+data::LoaderOptions eval_loader_options(const EvaluatorOptions& options, const at::Device& device) {
+  data::LoaderOptions loader = data::loader_options(options.data);
   loader.batch_size = options.batch;
-  loader.workers = options.data.workers;
-  loader.prefetch_batches = options.data.prefetch_batches;
   loader.seed = options.seed;
   loader.on_bad_image = data::OnBadImage::kError;
   if (device.is_cuda()) {
@@ -95,7 +93,7 @@ class EvaluationPasses::Impl {
         device_(model->parameters().front().device()),
         mode_(*model),
         transform_(options.augment, shape_.img_size[0], shape_.img_size[1]),
-        loader_(dataset, transform_, loader_options(options, device_)),
+        loader_(dataset, transform_, eval_loader_options(options, device_)),
         input_(input_options(shape_, options.augment, options.precision, device_)),
         graph_([this] { output_ = compute(fixed_); }, find_obstacle(shape_, options_, device_)) {
     if (options_.features) {

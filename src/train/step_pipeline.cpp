@@ -18,15 +18,12 @@
 namespace vim::train {
 namespace {
 
-data::LoaderOptions loader_options(
+data::LoaderOptions train_loader_options(
     const StepPipelineOptions& options, int64_t micro_batch, const at::Device& device) {
-  data::LoaderOptions loader;
+  data::LoaderOptions loader = data::loader_options(options.data);
   loader.batch_size = micro_batch;
-  loader.workers = options.data.workers;
-  loader.prefetch_batches = options.data.prefetch_batches;
   loader.seed = options.step.train.seed;
   loader.drop_last = true;
-  loader.on_bad_image = options.data.on_bad_image;
   if (device.is_cuda()) {
     loader.allocate = cuda::allocate_pinned;
   }
@@ -108,7 +105,7 @@ int64_t StepPipeline::choose_micro_batch(int64_t earlier) {
       static_cast<double>(micro_batch_ * request.bytes_per_image) / kMebibyte,
       static_cast<double>(request.memory_bytes) / kMebibyte);
   loader_ = std::make_unique<data::Loader>(
-      images_, transform_, loader_options(options_, micro_batch_, step_.device()));
+      images_, transform_, train_loader_options(options_, micro_batch_, step_.device()));
   return micro_batch_;
 }
 

@@ -44,7 +44,7 @@ class StepPipeline {
   int64_t steps_per_epoch() const { return steps_per_epoch_; }
   int64_t num_micro_batches() const;
   double learning_rate(int64_t step) const;
-  double wait_seconds() const { return loader_->stats().wait_seconds; }
+  data::LoaderStats loader_stats() const { return loader_->stats(); }
   TrainStep& step() { return step_; }
   const TrainStep& step() const { return step_; }
 

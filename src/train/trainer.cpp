@@ -39,7 +39,7 @@ RunOutcome Trainer::run_epochs() {
   const int64_t epochs = train_options().epochs;
   while (state_.epoch < epochs) {
     pipeline_.start_epoch(state_.epoch, state_.step_in_epoch);
-    meter_.restart(pipeline_.wait_seconds());
+    meter_.restart(pipeline_.loader_stats());
     while (state_.step_in_epoch < pipeline_.steps_per_epoch()) {
       if (options_.should_stop()) {
         save_checkpoint();
@@ -120,8 +120,8 @@ void Trainer::count_skipped(const StepResult& result) {
 
 void Trainer::log_interval() {
   const StepResult& result = last_result_;
-  const double wait_seconds = pipeline_.wait_seconds();
-  const Speed speed = meter_.measure(wait_seconds);
+  const data::LoaderStats loader = pipeline_.loader_stats();
+  const Speed speed = meter_.measure(loader);
   const bool is_skipped = state_.interval_loss.weight == 0.0;  // every step since the last line
   const double loss =
       is_skipped ? std::numeric_limits<double>::quiet_NaN() : state_.interval_loss.mean();
@@ -137,7 +137,7 @@ void Trainer::log_interval() {
   const auto images_left = static_cast<double>(steps_left() * train_options().global_batch);
   spdlog::info(
       "epoch {}/{} step {}/{}  loss {:.4f}  lr {:.3e}  grad norm {:.3f}  {:.1f} img/s  "
-      "data wait {:.0f} %  left {}",
+      "data wait {:.0f} % ({})  left {}",
       state_.epoch + 1,
       train_options().epochs,
       state_.step_in_epoch,
@@ -147,9 +147,10 @@ void Trainer::log_interval() {
       result.grad_norm,
       speed.images_per_second,
       100 * speed.data_wait_share,
+      format_stages(speed.stages),
       format_duration(images_left / std::max(speed.images_per_second, 1e-9)));
   state_.interval_loss = {};
-  meter_.restart(wait_seconds);
+  meter_.restart(loader);
 }
 
 // False if a stop was requested during the evaluation; the run is saved then.

@@ -74,7 +74,7 @@ TEST_CASE("A CMYK JPEG is read as Adobe's inverted inks") {
 
 TEST_CASE("EXIF orientation is ignored") {
   JpegRecipe recipe = recipe_of(JpegKind::kRgb);
-  recipe.has_orientation = true;
+  recipe.orientation = 6;
   const Image image = decode_image(vim::test::write_plain_jpeg(recipe, {9, 9, 9}));
   CHECK(image.height == 16);
   CHECK(image.width == 24);

@@ -1,6 +1,7 @@
 // libjpeg's compressor with its default error handling: a failure here ends the test program.
 #include "tests/data/jpeg_writer.h"
 
+#include <array>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -10,9 +11,17 @@
 namespace vim::test {
 namespace {
 
-// "Exif", then a TIFF directory whose only entry is orientation 6.
-constexpr uint8_t kOrientation[] = {'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1,
-                                    1,   18,  0,   3,   0, 0, 0,   1,   0, 6,  0, 0, 0, 0, 0, 0};
+// "Exif", then a TIFF directory whose only entry is the orientation, at kOrientationAt.
+constexpr std::array<uint8_t, 32> kExif = {'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0,
+                                           0,   0,   8,   0,   1, 1, 18,  0,   3, 0,  0,
+                                           0,   1,   0,   0,   0, 0, 0,   0,   0, 0};
+constexpr size_t kOrientationAt = 25;
+
+void write_exif(jpeg_compress_struct& info, int orientation) {
+  std::array<uint8_t, kExif.size()> exif = kExif;
+  exif[kOrientationAt] = static_cast<uint8_t>(orientation);
+  jpeg_write_marker(&info, JPEG_APP0 + 1, exif.data(), exif.size());
+}
 
 void configure(jpeg_compress_struct& info, const JpegRecipe& recipe) {
   info.image_width = static_cast<JDIMENSION>(recipe.width);
@@ -25,12 +34,22 @@ void configure(jpeg_compress_struct& info, const JpegRecipe& recipe) {
   if (recipe.kind == JpegKind::kAdobeYcck) {
     jpeg_set_colorspace(&info, JCS_YCCK);
   }
-  jpeg_set_quality(&info, 100, TRUE);
-  info.comp_info[0].h_samp_factor = 1;
-  info.comp_info[0].v_samp_factor = 1;
+  jpeg_set_quality(&info, recipe.quality, TRUE);
+  info.comp_info[0].h_samp_factor = recipe.h_samp;
+  info.comp_info[0].v_samp_factor = recipe.v_samp;
+  info.restart_interval = static_cast<unsigned>(recipe.restart_interval);
   if (recipe.is_progressive) {
     jpeg_simple_progression(&info);
   }
+}
+
+// A sequential scan for each component.
+std::vector<jpeg_scan_info> single_scans(int num_components) {
+  std::vector<jpeg_scan_info> scans;
+  for (int i = 0; i < num_components; ++i) {
+    scans.push_back({1, {i}, 0, 63, 0, 0});
+  }
+  return scans;
 }
 
 }  // namespace
@@ -55,9 +74,14 @@ std::vector<uint8_t> write_jpeg(const JpegRecipe& recipe, const std::vector<uint
   unsigned long size = 0;  // NOLINT: libjpeg's type
   jpeg_mem_dest(&info, &bytes, &size);
   configure(info, recipe);
+  const std::vector<jpeg_scan_info> scans = single_scans(info.num_components);
+  if (!recipe.is_one_scan) {
+    info.scan_info = scans.data();
+    info.num_scans = info.num_components;
+  }
   jpeg_start_compress(&info, TRUE);
-  if (recipe.has_orientation) {
-    jpeg_write_marker(&info, JPEG_APP0 + 1, kOrientation, sizeof(kOrientation));
+  if (recipe.orientation != 0) {
+    write_exif(info, recipe.orientation);
   }
   const size_t row_bytes = static_cast<size_t>(recipe.width * info.input_components);
   while (info.next_scanline < info.image_height) {

@@ -13,13 +13,18 @@ struct JpegRecipe {
   int width = 8;
   JpegKind kind = JpegKind::kRgb;
   bool is_progressive = false;
-  bool has_orientation = false;  // an EXIF block that asks for a quarter turn
+  int orientation = 0;  // of an EXIF block; 0: none is written
+  int quality = 100;
+  int h_samp = 1;  // luma samples for one of chroma, across and down
+  int v_samp = 1;
+  int restart_interval = 0;  // blocks (MCUs) between restart markers; 0: none
+  bool is_one_scan = true;   // false: each component in a scan of its own
 };
 
 /// Number of bytes of a pixel.
 int num_channels(JpegKind kind);
 
-/// Quality 100, no chroma subsampling. `pixels`: height x width x channels, CMYK as stored
+/// `pixels`: height x width x channels, CMYK as stored
 /// (inverted).
 std::vector<uint8_t> write_jpeg(const JpegRecipe& recipe, const std::vector<uint8_t>& pixels);
 

@@ -49,7 +49,7 @@ RandomKey key_at(uint64_t position) {
 Image run(const Transform& transform, const Image& image, uint64_t position = 0) {
   Image out{transform.height(), transform.width(), {}};
   out.pixels.resize(static_cast<size_t>(out.height * out.width * 3), 123);
-  transform.apply(image, key_at(position), out.pixels.data());
+  apply(transform, view_of(image), key_at(position), out.pixels.data());
   return out;
 }
 

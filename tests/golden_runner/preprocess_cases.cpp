@@ -66,8 +66,23 @@ std::string images_folder() {
   return folder;
 }
 
+std::vector<uint8_t> image_bytes(const std::string& folder, const std::string& name) {
+  return data::read_file(folder + "/" + name);
+}
+
 data::Image decode_file(const std::string& folder, const std::string& name) {
-  return data::decode_image(data::read_file(folder + "/" + name));
+  return data::decode_image(image_bytes(folder, name));
+}
+
+// The view as a loader makes it: of no more pixels than it needs.
+data::Image load_view(const std::vector<uint8_t>& bytes, const data::Transform& transform) {
+  data::ImageDecoder decoder;
+  const data::Size size = decoder.open(bytes);
+  const data::ImagePart part = decoder.decode(transform.request(size, {}));
+  data::Image view{transform.height(), transform.width(), {}};
+  view.pixels.resize(static_cast<size_t>(view.height * view.width * 3));
+  transform.resize(part, {}, view.pixels.data());
+  return view;
 }
 
 // The operation whose name starts the case's, the longest of several: "solarize_add_m9.0".
@@ -179,21 +194,25 @@ void check_geometry(
 }
 
 void run_view(
-    const data::Image& image,
+    const std::vector<uint8_t>& bytes,
     const std::string& name,
     const data::AugmentOptions& options,
     const Json& expected,
     const at::Tensor& stored,
     Checks& checks) {
+  const data::Image image = data::decode_image(bytes);
   const data::Size size{stored.size(0), stored.size(1)};
-  check_geometry(name, image, data::centre_crop(image, options, size), expected, checks);
+  check_geometry(
+      name, image, data::centre_crop({image.height, image.width}, options, size), expected, checks);
   checks.push_back(check_sums(name + " decoded", image, expected.at("decoded_channel_sums")));
   checks.push_back(equal(
       name + " decoded sha256",
       test::sha256_hex(image.pixels) == expected.at("decoded_sha256").get<std::string>()));
+  const data::EvalTransform transform(options, size.height, size.width);
   data::Image view{size.height, size.width, std::vector<uint8_t>(stored.numel())};
-  data::EvalTransform(options, size.height, size.width).apply(image, {}, view.pixels.data());
+  data::apply(transform, data::view_of(image), {}, view.pixels.data());
   checks.push_back(compare(name + " view", view, stored));
+  checks.push_back(compare(name + " view of a part", load_view(bytes, transform), stored));
   checks.push_back(check_sums(name + " view", view, expected.at("view_channel_sums")));
   check_normalised(name, view, options, expected, checks);
 }
@@ -264,8 +283,7 @@ Checks run_eval(const std::filesystem::path& path) {
   const data::AugmentOptions options = eval_options(settings);
   Checks checks;
   for (const auto& [name, expected] : settings.at("images").items()) {
-    const data::Image image = decode_file(folder, name);
-    run_view(image, name, options, expected, golden.at(name), checks);
+    run_view(image_bytes(folder, name), name, options, expected, golden.at(name), checks);
   }
   return checks;
 }
