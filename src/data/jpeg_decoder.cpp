@@ -17,6 +17,7 @@
 #include <jpeglib.h>
 
 #include "src/data/exif.h"
+#include "src/data/jpeg_huffman.h"
 
 namespace vim::data {
 namespace {
@@ -114,9 +115,8 @@ class JpegDecoder::Impl {
 
   Size open(std::span<const uint8_t> bytes) {
     bytes_ = bytes;
-    jpeg_abort_decompress(&info_);
-    read_header();
-    check_header();
+    is_by_library_ = false;
+    begin();
     return {info_.image_height, info_.image_width};
   }
 
@@ -131,6 +131,23 @@ class JpegDecoder::Impl {
   }
 
   ImagePart decode(const DecodeRequest& request, DecodeMode mode, std::vector<uint8_t>& pixels) {
+    try {
+      return decode_once(request, mode, pixels);
+    } catch (const OddData&) {
+      is_by_library_ = true;
+      begin();
+      return decode_once(request, mode, pixels);
+    }
+  }
+
+ private:
+  // Thrown where data are not as HuffmanScan knows them.
+  struct OddData {};
+
+  bool is_cmyk() const { return info_.num_components == 4; }
+
+  ImagePart decode_once(
+      const DecodeRequest& request, DecodeMode mode, std::vector<uint8_t>& pixels) {
     const Size original{info_.image_height, info_.image_width};
     ImagePart part{{}, request.box, original, original};
     is_fast_ = mode == DecodeMode::kFast;
@@ -139,6 +156,7 @@ class JpegDecoder::Impl {
     part.stored = {info_.output_height, info_.output_width};
     part.box = decodable_box(to_stored(part, request.box));
     crop_columns(part.box);
+    replace_huffman(part.box);
     const int64_t row_bytes = part.box.width * 3;
     pixels.resize(static_cast<size_t>(part.box.height * row_bytes));
     if (is_cmyk()) {
@@ -149,8 +167,11 @@ class JpegDecoder::Impl {
     return part;
   }
 
- private:
-  bool is_cmyk() const { return info_.num_components == 4; }
+  void begin() {
+    jpeg_abort_decompress(&info_);
+    read_header();
+    check_header();
+  }
 
   void create() {
     if (setjmp(errors_.jump) != 0) {
@@ -237,9 +258,24 @@ class JpegDecoder::Impl {
     }
   }
 
+  void replace_huffman(const Box& box) {
+    if (is_by_library_) {
+      return;
+    }
+    const int blocks_across = info_.comps_in_scan == 1 ? 1 : info_.max_h_samp_factor;
+    const int64_t mcu_width = int64_t{blocks_across} * info_.scale_num;  // of 8 at full size
+    const int64_t first = box.left / mcu_width;
+    const int64_t end = (box.left + box.width + mcu_width - 1) / mcu_width;
+    huffman_.install(
+        info_, {static_cast<JDIMENSION>(first), static_cast<JDIMENSION>(end)}, &odd_data_);
+  }
+
   void read_rows(const Box& box, uint8_t* out) {
     if (setjmp(errors_.jump) != 0) {
       throw BadImage(errors_.text);
+    }
+    if (setjmp(odd_data_) != 0) {
+      throw OddData();
     }
     const size_t row_bytes = static_cast<size_t>(box.width) * 3;
     const auto top = static_cast<JDIMENSION>(box.top);
@@ -275,6 +311,9 @@ class JpegDecoder::Impl {
   JpegErrors errors_{};
   jpeg_progress_mgr progress_{};
   bool is_fast_ = false;
+  HuffmanScan huffman_;
+  std::jmp_buf odd_data_;
+  bool is_by_library_ = false;  // all of the file, since it has odd data
   std::vector<uint8_t> cmyk_row_;
 };
 
