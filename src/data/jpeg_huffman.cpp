@@ -41,8 +41,8 @@ constexpr std::array<uint8_t, 256> make_positions() {
 
 constexpr std::array<uint8_t, 256> kPositions = make_positions();
 
-// The value in the low `size` bits. Source: ITU-T T.81, table F.1 and figure F.12: the lower half of
-// the numbers of that many bits stands for negative values.
+// The value in the low `size` bits. Source: ITU-T T.81, table F.1 and figure F.12: the lower half
+// of the numbers of that many bits stands for negative values.
 inline int32_t value_of(int size, uint32_t bits) {
   const uint32_t mask = (1U << size) - 1;
   bits &= mask;
@@ -103,7 +103,8 @@ void HuffmanTable::build_pairs() {
       pairs[bits] = {{0, 0}, {kNone, kNone}, 0};
       continue;
     }
-    const auto value = static_cast<int16_t>(value_of(first.size, bits >> (kPairBits - first.length)));
+    const auto value =
+        static_cast<int16_t>(value_of(first.size, bits >> (kPairBits - first.length)));
     Pair pair{{value, value}, {first.step, first.step}, first.length};
     const Symbol second = symbol_at(bits << first.length);
     const int length = first.length + second.length;
@@ -294,9 +295,9 @@ const HuffmanTable* HuffmanScan::table_of(const JHUFF_TBL* source, bool is_dc, i
     return nullptr;
   }
   HuffmanTable& table = (is_dc ? dc_tables_ : ac_tables_)[static_cast<size_t>(number)];
-  const bool is_same = table.is_built &&
-                       std::memcmp(table.source.bits, source->bits, sizeof(source->bits)) == 0 &&
-                       std::memcmp(table.source.huffval, source->huffval, sizeof(source->huffval)) == 0;
+  const bool is_same =
+      table.is_built && std::memcmp(table.source.bits, source->bits, sizeof(source->bits)) == 0 &&
+      std::memcmp(table.source.huffval, source->huffval, sizeof(source->huffval)) == 0;
   return is_same || table.build(*source, is_dc) ? &table : nullptr;
 }
 

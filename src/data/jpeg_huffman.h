@@ -112,8 +112,7 @@ class HuffmanScan {
   void decode(JBLOCKROW* blocks);
   HuffmanTable::Symbol next_symbol(const HuffmanTable& table, const Bits& in);
   HuffmanTable::Symbol long_symbol(const HuffmanTable& table, uint32_t look);
-  static bool decode_pair(
-      const HuffmanTable& table, Bits& in, unsigned& position, JCOEF* block);
+  static bool decode_pair(const HuffmanTable& table, Bits& in, unsigned& position, JCOEF* block);
   void decode_ac(const HuffmanTable& table, Bits& in, JCOEF* block);
   void skip_ac(const HuffmanTable& table, Bits& in);
   const HuffmanTable* table_of(const JHUFF_TBL* source, bool is_dc, int number);

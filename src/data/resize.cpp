@@ -2,6 +2,7 @@
 // the wanted window needs.
 #include "src/data/resize.h"
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 #include <vector>
@@ -27,19 +28,30 @@ void copy_rows(const ImageView& source, uint8_t* out) {
   }
 }
 
-// Filters along x. A row behind which there are fewer bytes than filter_row may read is copied.
+// Filters along x, two rows at a time. A row behind which there are fewer bytes than may be read is
+// copied.
 void filter_rows(const ImageView& source, const AxisFilter& filter, uint8_t* out) {
   const auto length = static_cast<int64_t>(filter.taps.size());
   const int64_t row_bytes = source.width * 3;
   const uint8_t* const end = source.pixels + (source.height - 1) * source.row_stride + row_bytes;
-  std::vector<uint8_t> copy(static_cast<size_t>(row_bytes + kResizeSlack));
-  for (int64_t y = 0; y < source.height; ++y, out += length * 3) {
-    const uint8_t* row = source.pixels + y * source.row_stride;
-    if (end - row < row_bytes + kResizeSlack) {
-      std::memcpy(copy.data(), row, static_cast<size_t>(row_bytes));
-      row = copy.data();
+  std::vector<uint8_t> copies[2];
+  const auto readable_row = [&](int64_t y) {
+    const uint8_t* const row = source.pixels + y * source.row_stride;
+    if (end - row >= row_bytes + kResizeSlack) {
+      return row;
     }
-    filter_row(row, filter.taps.data(), length, out);
+    std::vector<uint8_t>& copy = copies[y % 2];
+    copy.resize(static_cast<size_t>(row_bytes + kResizeSlack));
+    std::memcpy(copy.data(), row, static_cast<size_t>(row_bytes));
+    return static_cast<const uint8_t*>(copy.data());
+  };
+  for (int64_t y = 0; y < source.height; y += 2) {
+    const int64_t second = std::min(y + 1, source.height - 1);
+    filter_row_pair(
+        {readable_row(y), readable_row(second)},
+        filter.taps.data(),
+        length,
+        {out + y * length * 3, out + second * length * 3});
   }
 }
 

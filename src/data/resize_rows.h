@@ -5,8 +5,8 @@
 
 namespace vim::data {
 
-/// Bytes that may be read behind the last pixel of a row that filter_row takes, and behind the last
-/// row that filter_columns takes.
+/// Bytes that may be read behind the last pixel of a row that filter_row_pair takes, and behind the
+/// last row that filter_columns takes.
 inline constexpr int64_t kResizeSlack = 16;
 
 /// Two neighbouring weights, each cut into its lower 16 bits, taken as signed, and what is left in
@@ -26,8 +26,21 @@ struct TapRange {
 /// Fixed-point weights have so many fractional bits; sums are rounded and cut to [0, 255].
 inline constexpr int kWeightBits = 22;
 
-/// Writes one RGB pixel for each of `length` filters over the pixels of one row: length * 3 bytes.
-void filter_row(const uint8_t* row, const TapRange* filters, int64_t length, uint8_t* out);
+/// Two rows that are filtered together, since they share their weights; they may be the same.
+struct RowPair {
+  const uint8_t* first = nullptr;
+  const uint8_t* second = nullptr;
+};
+
+struct OutputPair {
+  uint8_t* first = nullptr;
+  uint8_t* second = nullptr;
+};
+
+/// Writes, for each of the two rows, one RGB pixel for each of `length` filters over its pixels:
+/// length * 3 bytes.
+void filter_row_pair(
+    const RowPair& in, const TapRange* filters, int64_t length, const OutputPair& out);
 
 /// Rows of `row_bytes` bytes, one after another.
 struct RowBlock {

@@ -1,5 +1,5 @@
-// Filters with Highway, in vectors of 16 bytes: integer sums, so every instruction set gives the
-// same bytes. A weight w is 2^16 * high + low; 2^16 * sum(high * pixel) + sum(low * pixel) may
+// Filters with Highway, in vectors of 16 or 32 bytes: integer sums, so every instruction set gives
+// the same bytes. A weight w is 2^16 * high + low; 2^16 * sum(high * pixel) + sum(low * pixel) may
 // overflow on the way, but modulo 2^32 the end is right, and it fits.
 #include <algorithm>
 #include <cstring>
@@ -28,9 +28,11 @@ uint8_t filter_value(const uint8_t* in, int64_t step, const TapRange& filter) {
   return static_cast<uint8_t>(std::clamp(sum >> kWeightBits, 0, 255));
 }
 
-void row(const uint8_t* in, const TapRange* filters, int64_t length, uint8_t* out) {
+void row_pair(const RowPair& in, const TapRange* filters, int64_t length, const OutputPair& out) {
   for (int64_t i = 0; i < length * 3; ++i) {
-    out[i] = filter_value(in + filters[i / 3].first * 3 + i % 3, 3, filters[i / 3]);
+    const int64_t at = filters[i / 3].first * 3 + i % 3;
+    out.first[i] = filter_value(in.first + at, 3, filters[i / 3]);
+    out.second[i] = filter_value(in.second + at, 3, filters[i / 3]);
   }
 }
 
@@ -97,27 +99,63 @@ HWY_INLINE Sums zero_sums() {
   return {{zero, zero}, {zero, zero}};
 }
 
+// Brings each channel of two neighbouring pixels together, as 16 bits; 0x80 gives 0.
+alignas(16) constexpr uint8_t kPixelPairs[16] = {
+    0, 0x80, 3, 0x80, 1, 0x80, 4, 0x80, 2, 0x80, 5, 0x80, 0x80, 0x80, 0x80, 0x80};
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+
+using TwoBytes = hn::FixedTag<uint8_t, 32>;
+using TwoShorts = hn::FixedTag<int16_t, 16>;
+using TwoInts = hn::FixedTag<int32_t, 8>;
+
+// The same pixel of two rows, one in each half of the vectors.
+HWY_INLINE hn::Vec<hn::FixedTag<uint8_t, 8>> filter_two_pixels(
+    const uint8_t* first, const uint8_t* second, const TapRange& filter) {
+  const Bytes half;
+  const TwoBytes d;
+  const TwoInts sums;
+  const auto pairs = hn::LoadDup128(d, kPixelPairs);
+  const WeightPair* weights = filter.weights;
+  auto low = hn::Zero(sums);
+  auto high = hn::Zero(sums);
+  auto unused = hn::Zero(sums);  // the two halves of a sum are one register on these targets
+  const int64_t end = (filter.first + filter.num_taps) * 3;
+  for (int64_t at = filter.first * 3; at < end; at += 6, ++weights) {
+    const auto pixels = hn::Combine(d, hn::LoadU(half, second + at), hn::LoadU(half, first + at));
+    const auto shorts = hn::BitCast(TwoShorts(), hn::TableLookupBytesOr0(pixels, pairs));
+    int32_t low_pair;
+    int32_t high_pair;
+    std::memcpy(&low_pair, weights->low, sizeof(low_pair));
+    std::memcpy(&high_pair, weights->high, sizeof(high_pair));
+    low = hn::ReorderWidenMulAccumulate(
+        sums, shorts, hn::BitCast(TwoShorts(), hn::Set(sums, low_pair)), low, unused);
+    high = hn::ReorderWidenMulAccumulate(
+        sums, shorts, hn::BitCast(TwoShorts(), hn::Set(sums, high_pair)), high, unused);
+  }
+  const auto rounding = hn::Set(sums, int32_t{1} << (kWeightBits - 1));
+  const auto total = hn::Add(hn::Add(low, rounding), hn::ShiftLeft<16>(high));
+  return hn::DemoteTo(hn::FixedTag<uint8_t, 8>(), hn::ShiftRight<kWeightBits>(total));
+}
+
+HWY_FLATTEN void row_pair(
+    const RowPair& in, const TapRange* filters, int64_t length, const OutputPair& out) {
+  const hn::FixedTag<uint8_t, 8> d;
+  for (int64_t x = 0; x < length; ++x) {
+    uint8_t pixels[8];
+    hn::StoreU(filter_two_pixels(in.first, in.second, filters[x]), d, pixels);
+    const size_t num_bytes = x + 1 < length ? 4 : 3;
+    std::memcpy(out.first + x * 3, pixels, num_bytes);
+    std::memcpy(out.second + x * 3, pixels + 4, num_bytes);
+  }
+}
+
+#else
+
 // Red, green and blue of one output pixel, and a byte without meaning.
 HWY_INLINE hn::Vec<FourBytes> filter_pixel(const uint8_t* in, const TapRange& filter) {
-  alignas(16) static constexpr uint8_t kPairs[16] = {// 0x80 gives 0
-                                                     0,
-                                                     0x80,
-                                                     3,
-                                                     0x80,
-                                                     1,
-                                                     0x80,
-                                                     4,
-                                                     0x80,
-                                                     2,
-                                                     0x80,
-                                                     5,
-                                                     0x80,
-                                                     0x80,
-                                                     0x80,
-                                                     0x80,
-                                                     0x80};
   const Bytes d;
-  const ByteVector pairs = hn::Load(d, kPairs);
+  const ByteVector pairs = hn::Load(d, kPixelPairs);
   const uint8_t* pixel = in + filter.first * 3;
   const WeightPair* weights = filter.weights;
   Sums sums = zero_sums();
@@ -128,7 +166,8 @@ HWY_INLINE hn::Vec<FourBytes> filter_pixel(const uint8_t* in, const TapRange& fi
   return sums.result();
 }
 
-HWY_FLATTEN void row(const uint8_t* in, const TapRange* filters, int64_t length, uint8_t* out) {
+HWY_INLINE void filter_one_row(
+    const uint8_t* in, const TapRange* filters, int64_t length, uint8_t* out) {
   const FourBytes d;
   // Four bytes are written for a pixel; the next one overwrites the last of them.
   for (int64_t x = 0; x + 1 < length; ++x) {
@@ -138,6 +177,14 @@ HWY_FLATTEN void row(const uint8_t* in, const TapRange* filters, int64_t length,
   hn::StoreU(filter_pixel(in, filters[length - 1]), d, last);
   std::memcpy(out + (length - 1) * 3, last, 3);
 }
+
+HWY_FLATTEN void row_pair(
+    const RowPair& in, const TapRange* filters, int64_t length, const OutputPair& out) {
+  filter_one_row(in.first, filters, length, out.first);
+  filter_one_row(in.second, filters, length, out.second);
+}
+
+#endif
 
 constexpr int64_t kBlock = 16;  // bytes of an output row that are filtered together
 
@@ -191,11 +238,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace vim::data {
 
-HWY_EXPORT(row);
+HWY_EXPORT(row_pair);
 HWY_EXPORT(columns);
 
-void filter_row(const uint8_t* row, const TapRange* filters, int64_t length, uint8_t* out) {
-  HWY_DYNAMIC_DISPATCH(row)(row, filters, length, out);
+void filter_row_pair(
+    const RowPair& in, const TapRange* filters, int64_t length, const OutputPair& out) {
+  HWY_DYNAMIC_DISPATCH(row_pair)(in, filters, length, out);
 }
 
 void filter_columns(const RowBlock& block, const TapRange& filter, uint8_t* out) {
