@@ -9,11 +9,11 @@
 #include <cmath>
 
 #include "src/core/error.h"
+#include "src/core/mapped_file.h"
 #include "src/optim/schedule.h"
 #include "src/train/stored_tensors.h"
 #include "src/train/weight_import.h"
 #include "src/weights/file_kind.h"
-#include "src/weights/mapped_file.h"
 #include "src/weights/official_checkpoint.h"
 #include "src/weights/torch_file.h"
 
@@ -192,7 +192,7 @@ void restore_scaler(const OfficialTrainingState& state, const optim::ParameterSt
 }  // namespace
 
 bool is_torch_file(const std::filesystem::path& path) {
-  const weights::MappedFile file(path);
+  const core::MappedFile file(path);
   const weights::FileKind kind = weights::recognise_kind(file.bytes());
   return kind == weights::FileKind::kTorchZip || kind == weights::FileKind::kTorchLegacy;
 }

@@ -5,7 +5,7 @@
 #include <stdexcept>
 
 #include "src/core/error.h"
-#include "src/weights/mapped_file.h"
+#include "src/core/mapped_file.h"
 #include "src/weights/safetensors_header.h"
 
 namespace vim::weights {
@@ -89,7 +89,7 @@ void check_ranges(
 }  // namespace
 
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
-  auto mapping = std::make_shared<const MappedFile>(path);
+  auto mapping = std::make_shared<const core::MappedFile>(path);
   SafetensorsFile file = parse(mapping->bytes(), path.string());
   file.mapping_ = std::move(mapping);
   return file;

@@ -15,9 +15,11 @@
 
 #include "src/weights/tensor_type.h"
 
-namespace vim::weights {
-
+namespace vim::core {
 class MappedFile;
+}  // namespace vim::core
+
+namespace vim::weights {
 
 /// One stored tensor. [begin, end) counts bytes from the start of the data section.
 struct TensorInfo {
@@ -65,7 +67,7 @@ class SafetensorsFile {
  private:
   SafetensorsFile() = default;
 
-  std::shared_ptr<const MappedFile> mapping_;  // empty after parse()
+  std::shared_ptr<const core::MappedFile> mapping_;  // empty after parse()
   std::string name_;
   std::string_view header_text_;
   std::span<const std::byte> data_;

@@ -4,15 +4,15 @@
 #include <optional>
 #include <stdexcept>
 
+#include "src/core/mapped_file.h"
 #include "src/weights/file_kind.h"
-#include "src/weights/mapped_file.h"
 #include "src/weights/torch_legacy.h"
 #include "src/weights/torch_zip.h"
 
 namespace vim::weights {
 
 struct TorchFile::Contents {
-  std::shared_ptr<const MappedFile> mapping;  // empty after parse()
+  std::shared_ptr<const core::MappedFile> mapping;  // empty after parse()
   std::string name;
   std::optional<TorchZip> zip;
   std::optional<TorchLegacy> legacy;
@@ -44,7 +44,7 @@ TorchFile::TorchFile(std::shared_ptr<const Contents> contents) : contents_(std::
 
 TorchFile TorchFile::open(const std::filesystem::path& path) {
   auto contents = std::make_shared<Contents>();
-  contents->mapping = std::make_shared<const MappedFile>(path);
+  contents->mapping = std::make_shared<const core::MappedFile>(path);
   contents->name = path.string();
   contents->read(contents->mapping->bytes());
   return TorchFile(std::move(contents));

@@ -5,9 +5,9 @@
 #include <stdexcept>
 
 #include "src/core/error.h"
+#include "src/core/mapped_file.h"
 #include "src/weights/checkpoint_file.h"
 #include "src/weights/file_kind.h"
-#include "src/weights/mapped_file.h"
 #include "src/weights/safetensors.h"
 #include "src/weights/safetensors_header.h"
 #include "src/weights/torch_file.h"
@@ -73,7 +73,7 @@ WeightFile WeightFile::open(const std::filesystem::path& path) {
   contents->name = path.string();
   // Only to see what it is; the readers below map it for themselves.
   const FileKind kind = [&path] {
-    const MappedFile mapping(path);
+    const core::MappedFile mapping(path);
     const FileKind found = recognise_kind(mapping.bytes());
     if (found == FileKind::kOther) {
       refuse_kind(mapping.bytes(), path.string());

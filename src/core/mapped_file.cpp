@@ -1,5 +1,5 @@
 // mmap behind an owner.
-#include "src/weights/mapped_file.h"
+#include "src/core/mapped_file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -12,7 +12,7 @@
 
 #include "src/core/error.h"
 
-namespace vim::weights {
+namespace vim::core {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& reason) {
@@ -66,4 +66,4 @@ MappedFile::~MappedFile() {
   }
 }
 
-}  // namespace vim::weights
+}  // namespace vim::core

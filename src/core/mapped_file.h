@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <span>
 
-namespace vim::weights {
+namespace vim::core {
 
 class MappedFile {
  public:
@@ -21,4 +21,4 @@ class MappedFile {
   std::span<const std::byte> bytes_;
 };
 
-}  // namespace vim::weights
+}  // namespace vim::core
