@@ -3,15 +3,13 @@
 #include "src/data/image_folder.h"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
-#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "src/core/error.h"
+#include "src/data/image_names.h"
 #include "src/data/read_file.h"
 
 namespace vim::data {
@@ -19,18 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 9> kExtensions = {
-    ".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"};
 constexpr int kMaxDepth = 32;  // of folders inside a class; ends a loop of symbolic links
-
-bool has_image_extension(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
-    return static_cast<char>(std::tolower(c));
-  });
-  return std::any_of(kExtensions.begin(), kExtensions.end(), [&](std::string_view extension) {
-    return name.ends_with(extension);
-  });
-}
 
 struct Listing {
   std::vector<std::string> folders;
@@ -46,7 +33,7 @@ Listing list_folder(const fs::path& folder) {
       std::error_code ignored;  // a dangling link is neither file nor folder
       if (entry.is_directory(ignored)) {
         listing.folders.push_back(std::move(name));
-      } else if (has_image_extension(name) && entry.is_regular_file(ignored)) {
+      } else if (is_image_name(name) && entry.is_regular_file(ignored)) {
         listing.images.push_back(std::move(name));
       }
     }
@@ -128,7 +115,7 @@ class ImageFolder : public Dataset {
           "{}/{}: no images in this class (known endings: {}); add some or remove the folder",
           root_,
           class_name,
-          fmt::join(kExtensions, " ")));
+          image_endings()));
     }
   }
 
