@@ -167,7 +167,7 @@ int run(const Arguments& arguments) {
   if (path.empty()) {
     throw Error("data.val_path: no evaluation images; pass --set data.val_path=FOLDER");
   }
-  const auto dataset = data::open_dataset(config.data.format, path, /*train=*/false);
+  const auto dataset = data::open_dataset(data::val_location(config.data));
   data::ModelClasses classes{train::stored_class_names(file)};
   const auto num_stored = static_cast<int64_t>(classes.names.size());
   config::fill_num_classes(config, num_stored > 0 ? num_stored : dataset->num_classes());

@@ -44,8 +44,9 @@ void declare(CLI::App& app, Arguments& arguments) {
 
 // The head's size may depend on images that are not there yet.
 void count_classes(config::RunConfig& config) {
-  if (std::filesystem::exists(config.data.path)) {
-    const auto set = data::open_dataset(config.data.format, config.data.path, /*train=*/true);
+  const data::DatasetLocation location = data::train_location(config.data);
+  if (data::dataset_exists(location)) {
+    const auto set = data::open_dataset(location);
     config::fill_num_classes(config, set->num_classes());
     return;
   }
@@ -75,10 +76,10 @@ bool starts_anew(const Arguments& arguments) {
 }
 
 int train_model(const Arguments& arguments, config::RunConfig config) {
-  const auto train_set = data::open_dataset(config.data.format, config.data.path, /*train=*/true);
+  const auto train_set = data::open_dataset(data::train_location(config.data));
   std::unique_ptr<data::Dataset> val_set;
   if (!config.data.val_path.empty()) {
-    val_set = data::open_dataset(config.data.format, config.data.val_path, /*train=*/false);
+    val_set = data::open_dataset(data::val_location(config.data));
   }
   config::fill_num_classes(config, train_set->num_classes());
   train::TrainerOptions options;

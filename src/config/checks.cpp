@@ -110,9 +110,10 @@ std::string check_classes(const RunConfig& config) {
 
 std::string check_padded_crop(const RunConfig& config) {
   const auto [height, width] = config.model.img_size;
-  const bool is_kept = config.augment.crop != data::TrainCrop::kPadded ||
-                       config.data.format == data::DataFormat::kFolder ||
-                       (height == 32 && width == 32);
+  const bool is_cifar = config.data.format == data::DataFormat::kCifar10 ||
+                        config.data.format == data::DataFormat::kCifar100;
+  const bool is_kept =
+      config.augment.crop != data::TrainCrop::kPadded || !is_cifar || (height == 32 && width == 32);
   return is_kept ? ""
                  : fmt::format(
                        "padded keeps the 32 x 32 pixels of CIFAR, model.img_size is [{}, {}]; use "

@@ -15,12 +15,17 @@ using data::TrainCrop;
 std::vector<Field> source_fields() {
   return {
       choice<DataFormat>(
-          {"data.format", "folder (PATH/CLASS/IMAGE), cifar10 or cifar100 (binary batches)"},
+          {"data.format",
+           "auto (as it looks), folder (PATH/CLASS/IMAGE), tar, cifar10 or cifar100 (binary)"},
           [](RunConfig& c) { return &c.data.format; },
-          {{"folder", DataFormat::kFolder},
+          {{"auto", DataFormat::kAuto},
+           {"folder", DataFormat::kFolder},
+           {"tar", DataFormat::kTar},
            {"cifar10", DataFormat::kCifar10},
            {"cifar100", DataFormat::kCifar100}}),
-      text({"data.path", "training images"}, [](RunConfig& c) { return &c.data.path; }),
+      text(
+          {"data.path", "training images: folder, FILE.tar, FILE.tar:FOLDER, or tar files by *"},
+          [](RunConfig& c) { return &c.data.path; }),
       text({"data.val_path", "evaluation images"}, [](RunConfig& c) { return &c.data.val_path; }),
       integer(
           {"data.num_classes", "auto: as found in the data"},
@@ -46,6 +51,26 @@ std::vector<Field> source_fields() {
           {"data.on_bad_image", "a training image that cannot be read: error or substitute"},
           [](RunConfig& c) { return &c.data.on_bad_image; },
           {{"error", OnBadImage::kError}, {"substitute", OnBadImage::kSubstitute}}),
+  };
+}
+
+std::vector<Field> label_fields() {
+  return {
+      text(
+          {"data.train_labels", "label list of training images without class folders"},
+          [](RunConfig& c) { return &c.data.train_labels; }),
+      text(
+          {"data.val_labels", "the same for evaluation images, as ImageNet's are downloaded"},
+          [](RunConfig& c) { return &c.data.val_labels; }),
+      text(
+          {"data.synsets", "file that says which class each number in label lists is"},
+          [](RunConfig& c) { return &c.data.synsets; }),
+      text(
+          {"data.index", "file for the index of the training images; empty: beside them"},
+          [](RunConfig& c) { return &c.data.index; }),
+      text(
+          {"data.val_index", "the same for the evaluation images"},
+          [](RunConfig& c) { return &c.data.val_index; }),
   };
 }
 
@@ -189,7 +214,7 @@ std::vector<Field> mix_fields() {
 
 std::vector<Field> data_fields() {
   std::vector<Field> fields = source_fields();
-  for (auto part : {crop_fields, policy_fields, erase_fields, mix_fields}) {
+  for (auto part : {label_fields, crop_fields, policy_fields, erase_fields, mix_fields}) {
     const std::vector<Field> rows = part();
     fields.insert(fields.end(), rows.begin(), rows.end());
   }

@@ -177,4 +177,18 @@ std::unique_ptr<Dataset> open_cifar(DataFormat format, const fs::path& path, boo
   return std::make_unique<Cifar>(folder, std::move(layout));
 }
 
+std::optional<DataFormat> find_cifar(const fs::path& path) {
+  for (const DataFormat format : {DataFormat::kCifar10, DataFormat::kCifar100}) {
+    const Layout layout = layout_of(format, /*train=*/false);
+    std::error_code ignored;
+    for (const fs::path& folder : {path, path / layout.folder}) {
+      if (fs::exists(folder / layout.files.front(), ignored) &&
+          fs::exists(folder / layout.names_file, ignored)) {
+        return format;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace vim::data

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "src/data/dataset.h"
 
@@ -13,5 +14,8 @@ namespace vim::data {
 /// size, or holds a label out of range.
 std::unique_ptr<Dataset> open_cifar(
     DataFormat format, const std::filesystem::path& path, bool train);
+
+/// Which of the two sets lies at `path`, or in its usual sub-folder, if either.
+std::optional<DataFormat> find_cifar(const std::filesystem::path& path);
 
 }  // namespace vim::data

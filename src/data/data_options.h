@@ -8,8 +8,9 @@
 
 namespace vim::data {
 
-/// How a data set lies on disk: `<path>/<class>/<image>`, or CIFAR's binary batches.
-enum class DataFormat { kFolder, kCifar10, kCifar100 };
+/// How a data set lies on disk: `<path>/<class>/<image>`, tar files of the same or of one tar file
+/// a class, or CIFAR's binary batches. kAuto: as what lies there looks.
+enum class DataFormat { kAuto, kFolder, kTar, kCifar10, kCifar100 };
 
 /// What a training image that cannot be decoded does: end the run, or be replaced by the next one
 /// in the sampler's order (counted and named). Evaluation always ends the run.
@@ -26,11 +27,16 @@ struct DecodeOptions {
 };
 
 struct DataOptions {
-  DataFormat format = DataFormat::kFolder;
-  std::string path;         // training images
-  std::string val_path;     // evaluation images
-  int64_t num_classes = 0;  // 0: as found
-  int64_t workers = 0;      // decoding threads; 0: as many as the machine has cores
+  DataFormat format = DataFormat::kAuto;
+  std::string path;          // training images
+  std::string val_path;      // evaluation images
+  std::string train_labels;  // label list of training images without class folders, or ""
+  std::string val_labels;    // the same for evaluation images
+  std::string synsets;       // which class each number in them is, or ""
+  std::string index;         // file that holds the index of the training images; "": beside them
+  std::string val_index;     // the same for the evaluation images
+  int64_t num_classes = 0;   // 0: as found
+  int64_t workers = 0;       // decoding threads; 0: as many as the machine has cores
   int64_t prefetch_batches = 4;
   DecodeOptions decode;
   OnBadImage on_bad_image = OnBadImage::kError;

@@ -49,10 +49,27 @@ class Dataset {
 /// vim::Error as fetch().
 Image read_image(const Dataset& dataset, int64_t index);
 
-/// Opens the images at `path`; `train` chooses the part where one path holds both (CIFAR). Throws
-/// vim::Error naming the path if it is missing, empty or of another layout. Deterministic order:
-/// classes by name, files by folder and name, as torchvision's ImageFolder has them; CIFAR as
-/// stored.
-std::unique_ptr<Dataset> open_dataset(DataFormat format, const std::string& path, bool train);
+/// Where a data set lies and how it is labelled; see docs/data.md, "Sources".
+struct DatasetLocation {
+  DataFormat format = DataFormat::kAuto;
+  std::string path;
+  bool is_train = true;      // which part, where one path holds both (CIFAR)
+  std::string labels = {};   // label list of images without class folders; empty: folders tell
+  std::string synsets = {};  // which class each number of `labels` is; empty: it holds no numbers
+  std::string index = {};    // where the index lies; empty: beside the data
+};
+
+/// The training images of the options, and the evaluation images.
+DatasetLocation train_location(const DataOptions& options);
+DatasetLocation val_location(const DataOptions& options);
+
+/// Whether anything is there under the path of the location.
+bool dataset_exists(const DatasetLocation& location);
+
+/// Opens a data set. Tar files get an index at first. Throws vim::Error naming the path if it is
+/// missing, empty, damaged or of another layout. Deterministic order, the same for an image folder
+/// and for tar files of it: classes by name, files by folder and name, as torchvision's ImageFolder
+/// has them; CIFAR as stored.
+std::unique_ptr<Dataset> open_dataset(const DatasetLocation& location);
 
 }  // namespace vim::data

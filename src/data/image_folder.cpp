@@ -1,16 +1,16 @@
-// Listing and reading of class folders. File names of a whole ImageNet are kept in one string: a
-// million small allocations less.
+// Listing of class folders. Symbolic links are followed.
 #include "src/data/image_folder.h"
-
-#include <algorithm>
-#include <system_error>
-#include <utility>
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
+#include <system_error>
+#include <utility>
+
+#include "src/core/checksum.h"
 #include "src/core/error.h"
 #include "src/data/image_names.h"
-#include "src/data/read_file.h"
 
 namespace vim::data {
 namespace {
@@ -24,7 +24,14 @@ struct Listing {
   std::vector<std::string> images;
 };
 
-// The names in one folder, sorted by bytes.
+[[noreturn]] void fail_to_list(const fs::path& folder, const std::error_code& code) {
+  throw Error(fmt::format(
+      "{}: cannot be listed: {}; check the path and its permissions",
+      folder.string(),
+      code.message()));
+}
+
+// The names in one folder, folders sorted by bytes.
 Listing list_folder(const fs::path& folder) {
   Listing listing;
   try {
@@ -38,103 +45,80 @@ Listing list_folder(const fs::path& folder) {
       }
     }
   } catch (const fs::filesystem_error& error) {
-    throw Error(fmt::format(
-        "{}: cannot be listed: {}; check the path and its permissions",
-        folder.string(),
-        error.code().message()));
+    fail_to_list(folder, error.code());
   }
   std::sort(listing.folders.begin(), listing.folders.end());
-  std::sort(listing.images.begin(), listing.images.end());
   return listing;
 }
 
-// `folder` and the folders below it with their images, unsorted.
-using FolderImages = std::pair<std::string, std::vector<std::string>>;
-void collect_folders(
-    const fs::path& root, const std::string& folder, int depth, std::vector<FolderImages>* found) {
+// Adds the images of `folder`, a path below the root, and of the folders below it.
+void collect(const fs::path& root, const std::string& folder, int depth, FolderListing& result) {
   if (depth > kMaxDepth) {
     throw Error(fmt::format(
         "{}: folders nested deeper than {}; remove the looping link",
         (root / folder).string(),
         kMaxDepth));
   }
-  Listing listing = list_folder(root / folder);
-  found->emplace_back(folder, std::move(listing.images));
+  const Listing listing = list_folder(root / folder);
+  result.folders.push_back(folder);
+  for (const std::string& name : listing.images) {
+    result.found.add(folder + "/" + name, {});
+  }
   for (const std::string& name : listing.folders) {
-    collect_folders(root, folder + "/" + name, depth + 1, found);
+    collect(root, folder + "/" + name, depth + 1, result);
   }
 }
 
-class ImageFolder : public Dataset {
- public:
-  explicit ImageFolder(const fs::path& root) : root_(root.string()) {
-    class_names_ = list_folder(root).folders;
-    if (class_names_.empty()) {
-      throw Error(
-          fmt::format("{}: no class folders found; expected {}/<class>/<image>", root_, root_));
-    }
-    for (const std::string& name : class_names_) {
-      add_class(name);
-    }
-    offsets_.push_back(names_.size());
-  }
-
-  int64_t size() const override { return static_cast<int64_t>(labels_.size()); }
-
-  const std::vector<std::string>& class_names() const override { return class_names_; }
-
-  int64_t label(int64_t index) const override { return labels_.at(static_cast<size_t>(index)); }
-
-  std::string name(int64_t index) const override {
-    const auto i = static_cast<size_t>(index);
-    const size_t begin = offsets_.at(i);
-    return root_ + "/" + names_.substr(begin, offsets_.at(i + 1) - begin);
-  }
-
-  StoredImage fetch(int64_t index, std::vector<uint8_t>& buffer) const override {
-    read_file(name(index), buffer);
-    return {buffer};
-  }
-
- private:
-  void add_class(const std::string& class_name) {
-    std::vector<FolderImages> folders;
-    collect_folders(root_, class_name, 0, &folders);
-    std::sort(folders.begin(), folders.end());
-    const auto label = static_cast<int32_t>(&class_name - class_names_.data());
-    const size_t size_before = labels_.size();
-    for (const auto& [folder, images] : folders) {
-      for (const std::string& image : images) {
-        offsets_.push_back(names_.size());
-        names_ += folder + "/" + image;
-        labels_.push_back(label);
-      }
-    }
-    if (labels_.size() == size_before) {
-      throw Error(fmt::format(
-          "{}/{}: no images in this class (known endings: {}); add some or remove the folder",
-          root_,
-          class_name,
-          image_endings()));
-    }
-  }
-
-  std::string root_;
-  std::vector<std::string> class_names_;
-  std::string names_;  // of all files below the root, one behind the other
-  std::vector<size_t> offsets_;
-  std::vector<int32_t> labels_;
-};
-
 }  // namespace
 
-std::unique_ptr<Dataset> open_image_folder(const fs::path& root) {
+FolderListing list_image_folder(const fs::path& root, bool is_flat) {
   std::error_code ignored;
   if (!fs::is_directory(root, ignored)) {
     throw Error(
         fmt::format("{}: no such folder; check data.path and data.val_path", root.string()));
   }
-  return std::make_unique<ImageFolder>(root);
+  const Listing top = list_folder(root);
+  if (top.folders.empty() && !is_flat) {
+    throw Error(fmt::format(
+        "{0}: no class folders found; expected {0}/<class>/<image>, or a label list in "
+        "data.train_labels or data.val_labels",
+        root.string()));
+  }
+  FolderListing result;
+  result.folders.emplace_back();
+  for (const std::string& name : is_flat ? top.images : std::vector<std::string>()) {
+    result.found.add(name, {});
+  }
+  for (const std::string& name : top.folders) {
+    const size_t before = result.found.images.size();
+    collect(root, name, 0, result);
+    if (result.found.images.size() == before && !is_flat) {
+      throw Error(fmt::format(
+          "{}/{}: no images in this class (known endings: {}); add some or remove the folder",
+          root.string(),
+          name,
+          image_endings()));
+    }
+  }
+  return result;
+}
+
+uint64_t hash_of_names(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator item(folder, error), end; !error && item != end;
+       item.increment(error)) {
+    names.push_back(item->path().filename().string() + "/");
+  }
+  if (error) {
+    fail_to_list(folder, error);
+  }
+  std::sort(names.begin(), names.end());
+  std::string text;
+  for (const std::string& name : names) {
+    text += name.starts_with('.') ? "" : name;
+  }
+  return core::xxh3_64(std::as_bytes(std::span(text)));
 }
 
 }  // namespace vim::data

@@ -12,12 +12,12 @@
 
 #include "src/core/error.h"
 #include "src/data/read_file.h"
+#include "src/data/text_lines.h"
 
 namespace vim::data {
 namespace {
 
 constexpr size_t kMaxSize = size_t{256} << 20;  // bytes; a line each for a million images fits
-constexpr std::string_view kSeparators = " \t,\r";
 
 std::string base_name(const std::string& name) { return name.substr(name.find_last_of('/') + 1); }
 
@@ -110,17 +110,6 @@ LabelSets read_json(
 
 // ---- Text
 
-std::vector<std::string> split(const std::string& line) {
-  std::vector<std::string> words;
-  size_t begin = line.find_first_not_of(kSeparators);
-  while (begin != std::string::npos) {
-    const size_t end = std::min(line.find_first_of(kSeparators, begin), line.size());
-    words.push_back(line.substr(begin, end - begin));
-    begin = line.find_first_not_of(kSeparators, end);
-  }
-  return words;
-}
-
 // Whether `name` is the path or its last parts.
 bool is_end_of_path(const std::string& path, const std::string& name) {
   return path.ends_with(name) &&
@@ -211,7 +200,7 @@ LabelSets read_text(
   int64_t number = 0;
   for (std::string line; std::getline(lines, line);) {
     const std::string where = fmt::format("{}:{}", file, ++number);
-    const std::vector<std::string> words = split(line);
+    const std::vector<std::string> words = split_words(line);
     if (words.empty() || words.front().starts_with('#')) {
       continue;
     }

@@ -59,7 +59,7 @@ TEST_CASE("CIFAR-10 test images are read from the path or its usual sub-folder")
   write_zeros(inner / "test_batch.bin", 30730000);
   write_record(inner / "test_batch.bin", 9999, {7});
   for (const fs::path& path : {folder.path(), inner}) {
-    const auto dataset = open_dataset(DataFormat::kCifar10, path.string(), false);
+    const auto dataset = open_dataset({DataFormat::kCifar10, path.string(), false});
     CHECK(dataset->size() == 10000);
     CHECK(dataset->class_names().at(9) == "class9");
     CHECK(dataset->label(0) == 0);
@@ -76,7 +76,7 @@ TEST_CASE("CIFAR-10 training images are the five batches in order") {
     write_zeros(folder / ("data_batch_" + std::to_string(i) + ".bin"), 30730000);
   }
   write_record(folder / "data_batch_4.bin", 3, {5});
-  const auto dataset = open_dataset(DataFormat::kCifar10, folder.path().string(), true);
+  const auto dataset = open_dataset({DataFormat::kCifar10, folder.path().string(), true});
   CHECK(dataset->size() == 50000);
   CHECK(dataset->label(30003) == 5);
   CHECK(contains(dataset->name(30003), "data_batch_4.bin, image 3"));
@@ -88,7 +88,7 @@ TEST_CASE("CIFAR-100 takes the fine label") {
   write_names(folder / "fine_label_names.txt", 100);
   write_zeros(folder / "test.bin", 30740000);
   write_record(folder / "test.bin", 17, {3, 88});
-  const auto dataset = open_dataset(DataFormat::kCifar100, folder.path().string(), false);
+  const auto dataset = open_dataset({DataFormat::kCifar100, folder.path().string(), false});
   CHECK(dataset->size() == 10000);
   CHECK(dataset->label(17) == 88);
   check_record(read_image(*dataset, 17));
@@ -97,7 +97,9 @@ TEST_CASE("CIFAR-100 takes the fine label") {
 TEST_CASE("CIFAR files that are missing, cut off or damaged are refused by name") {
   const TempFolder folder;
   const auto open = [&folder] {
-    return thrown_text([&] { open_dataset(DataFormat::kCifar10, folder.path().string(), false); });
+    return thrown_text([&] {
+      open_dataset({DataFormat::kCifar10, folder.path().string(), false});
+    });
   };
   CHECK(contains(open(), "test_batch.bin"));
   write_zeros(folder / "test_batch.bin", 30730000);

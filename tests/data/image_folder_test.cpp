@@ -52,7 +52,7 @@ TEST_CASE("An image folder sorts classes and files, goes into sub-folders, and s
         "readme.jpg"}) {
     write_jpeg_file(folder / name);
   }
-  const auto dataset = open_dataset(DataFormat::kFolder, folder.path().string(), true);
+  const auto dataset = open_dataset({DataFormat::kFolder, folder.path().string(), true});
   CHECK(dataset->class_names() == std::vector<std::string>{"a", "b"});
   CHECK(
       relative_names(*dataset, folder.path()) ==
@@ -64,7 +64,7 @@ TEST_CASE("An image folder sorts classes and files, goes into sub-folders, and s
 TEST_CASE("An image folder decodes by content, whatever the file is called") {
   const TempFolder folder;
   write_jpeg_file(folder / "a/photo.png");
-  const auto dataset = open_dataset(DataFormat::kFolder, folder.path().string(), false);
+  const auto dataset = open_dataset({DataFormat::kFolder, folder.path().string(), false});
   const vim::data::Image image = read_image(*dataset, 0);
   CHECK(image.height == 6);
   CHECK(image.width == 9);
@@ -74,7 +74,7 @@ TEST_CASE("An empty or damaged file of an image folder is a bad image") {
   const TempFolder folder;
   write_file(folder / "a/empty.jpg", {});
   write_file(folder / "a/text.jpg", {'h', 'e', 'l', 'l', 'o'});
-  const auto dataset = open_dataset(DataFormat::kFolder, folder.path().string(), true);
+  const auto dataset = open_dataset({DataFormat::kFolder, folder.path().string(), true});
   CHECK_THROWS_AS(read_image(*dataset, 0), vim::data::BadImage);
   CHECK_THROWS_AS(read_image(*dataset, 1), vim::data::BadImage);
 }
@@ -82,7 +82,7 @@ TEST_CASE("An empty or damaged file of an image folder is a bad image") {
 TEST_CASE("A file that has gone since is an error that names it") {
   const TempFolder folder;
   write_jpeg_file(folder / "a/1.jpg");
-  const auto dataset = open_dataset(DataFormat::kFolder, folder.path().string(), true);
+  const auto dataset = open_dataset({DataFormat::kFolder, folder.path().string(), true});
   fs::remove(folder / "a/1.jpg");
   CHECK(contains(thrown_text([&] { read_image(*dataset, 0); }), "a/1.jpg: cannot be read"));
 }
@@ -90,7 +90,7 @@ TEST_CASE("A file that has gone since is an error that names it") {
 TEST_CASE("An image folder that is missing, has no class or an empty class is refused by name") {
   const TempFolder folder;
   const auto open = [](const fs::path& path) {
-    return thrown_text([&] { open_dataset(DataFormat::kFolder, path.string(), true); });
+    return thrown_text([&] { open_dataset({DataFormat::kFolder, path.string(), true}); });
   };
   CHECK(contains(open(folder / "nowhere"), "nowhere: no such folder"));
   write_jpeg_file(folder / "flat/1.jpg");
@@ -105,6 +105,8 @@ TEST_CASE("A loop of links inside a class is refused instead of followed for eve
   write_jpeg_file(folder / "a/1.jpg");
   fs::create_directory_symlink(folder / "a", folder / "a/again");
   CHECK_FALSE(contains(
-      thrown_text([&] { open_dataset(DataFormat::kFolder, folder.path().string(), true); }),
+      thrown_text([&] {
+        open_dataset({DataFormat::kFolder, folder.path().string(), true});
+      }),
       "nothing was thrown"));
 }

@@ -103,9 +103,9 @@ TEST_CASE("make_shapes writes an image folder whose labels are the shapes' numbe
   const fs::path dir = folder / "shapes";
   make_shapes(dir, small_set());
   const auto train =
-      vim::data::open_dataset(vim::data::DataFormat::kFolder, (dir / "train").string(), true);
+      vim::data::open_dataset({vim::data::DataFormat::kFolder, (dir / "train").string(), true});
   const auto test =
-      vim::data::open_dataset(vim::data::DataFormat::kFolder, (dir / "test").string(), false);
+      vim::data::open_dataset({vim::data::DataFormat::kFolder, (dir / "test").string(), false});
   CHECK(train->class_names() == vim::data::shape_names());
   CHECK(train->size() == 30);
   CHECK(test->size() == 20);
