@@ -1,6 +1,7 @@
 // vim_bench: how fast this machine runs the model, each figure beside a limit measured in the same
 // run.
 #include "apps/app_main.h"
+#include "apps/bench_loader.h"
 #include "apps/bench_model.h"
 #include "apps/bench_ops.h"
 #include "apps/bench_train.h"
@@ -40,9 +41,12 @@ int main(int argc, char** argv) {
   const CLI::App* ops = vim::apps::add_bench_ops(app, ops_options);
   vim::apps::BenchTrainOptions train_options;
   const CLI::App* train = vim::apps::add_bench_train(app, train_options);
+  vim::apps::BenchLoaderOptions loader_options;
+  const CLI::App* loader = vim::apps::add_bench_loader(app, loader_options);
   return vim::apps::run_app(app, argc, argv, [&] {
-    return ops->parsed()     ? vim::apps::bench_ops(ops_options)
-           : train->parsed() ? vim::apps::bench_train(train_options)
-                             : vim::apps::bench_model(options);
+    return ops->parsed()      ? vim::apps::bench_ops(ops_options)
+           : train->parsed()  ? vim::apps::bench_train(train_options)
+           : loader->parsed() ? vim::apps::bench_loader(loader_options)
+                              : vim::apps::bench_model(options);
   });
 }
