@@ -10,15 +10,12 @@
 #include <csetjmp>
 #include <cstddef>
 #include <cstdio>
-#include <exception>
-#include <functional>
-#include <mutex>
-#include <thread>
 #include <vector>
 
 #include <jpeglib.h>
 
 #include "src/core/error.h"
+#include "src/core/run_threads.h"
 #include "src/data/decode.h"
 
 namespace vim::apps {
@@ -100,33 +97,12 @@ void decode_one(
   }
 }
 
-// Runs `work` in so many threads and hands on the first exception.
-void run_threads(int64_t num_threads, const std::function<void()>& work) {
-  std::mutex mutex;
-  std::exception_ptr failure;
-  std::vector<std::jthread> threads;
-  for (int64_t i = 0; i < num_threads; ++i) {
-    threads.emplace_back([&] {
-      try {
-        work();
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        failure = failure ? failure : std::current_exception();
-      }
-    });
-  }
-  threads.clear();
-  if (failure) {
-    std::rethrow_exception(failure);
-  }
-}
-
 }  // namespace
 
 double seconds_to_decode(const data::Dataset& dataset, int64_t num_threads) {
   std::atomic<int64_t> next = 0;
   const auto start = std::chrono::steady_clock::now();
-  run_threads(num_threads, [&dataset, &next] {
+  core::run_threads(num_threads, [&dataset, &next] {
     BareDecoder decoder;
     std::vector<uint8_t> buffer;
     for (int64_t index = next++; index < dataset.size(); index = next++) {

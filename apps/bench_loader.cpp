@@ -126,7 +126,9 @@ ThreadRates measure(
 
 void print_header(const data::Dataset& dataset, const std::string& machine) {
   fmt::print(
-      "{} images on {}; images a second, and beside the bare decoder\n", dataset.size(), machine);
+      "{} images on {}; images a second, and their ratio to the bare decoder\n",
+      dataset.size(),
+      machine);
   fmt::print(
       "{:>7}  {:<6} {:>8} {:>14} {:>14} {:>14}\n",
       "threads",

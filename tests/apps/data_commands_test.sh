@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# vim_data verify finds what is wrong with a folder of images, and goes on after an interruption.
+# shellcheck source-path=SCRIPTDIR source=e2e.sh
+source "$(dirname "${BASH_SOURCE[0]}")/e2e.sh"
+
+DATA=$BIN/vim_data
+
+# value FILE KEY...: a value of a JSON file.
+value() {
+  local file=$1
+  shift
+  cat >value.cmake <<'CMAKE'
+file(READ "${FILE}" text)
+string(JSON value GET "${text}" ${KEYS})
+message("${value}")
+CMAKE
+  cmake -D FILE="$file" -D KEYS="$(printf '%s;' "$@" | sed 's/;$//')" -P value.cmake 2>&1
+}
+
+# 20 sound images, two of them the same under two labels, and five that are not.
+make_odd_images() {
+  local first second
+  cp -r images/test odd
+  mapfile -t files < <(find odd -name '*.jpg' | sort)
+  rm "${files[@]:20}"
+  find odd -type d -empty -delete
+  first=${files[0]}
+  second=${files[19]}
+  cp "$first" "$(dirname "$second")/same.jpg"
+  head -c 600 "$first" >odd/circle/cut.jpg
+  head -c 20 "$first" >odd/circle/short.jpg
+  : >odd/circle/empty.jpg
+  : >odd/circle/void.jpg
+  printf 'no image, but a text' >odd/circle/text.JPEG
+  printf 'P6\n2 1\n255\nabcdef' >odd/circle/other_format.JPEG
+}
+
+finds_bad_images() {
+  expect_exit 0 "$DATA" verify images/test --json clean.json
+  expect_line out '^bad +0$'
+  expect_line out '^50 images in [0-9.]+ s, [0-9.]+ img/s$'
+  expect_equal "$(value clean.json images) $(value clean.json formats jpeg)" '50 50'
+  expect_equal "$(value clean.json bad)" '[]'
+  expect_exit 2 "$DATA" verify odd --threads 1 --json odd.json
+  expect_line err '^error: odd: 5 of 27 images are bad; replace or remove them, or train with '
+  expect_line out '^bad +5$'
+  expect_line out '^  odd/circle/cut.jpg: Premature end of JPEG file$'
+  expect_line out '^  odd/circle/short.jpg: Premature end of JPEG file$'
+  expect_line out '^  odd/circle/empty.jpg: the file is empty$'
+  expect_line out '^  odd/circle/text.JPEG: not an image'
+  expect_equal "$(value odd.json bad 3 name)" odd/circle/text.JPEG
+  expect_equal "$(value odd.json formats netpbm) $(value odd.json formats unknown)" '1 3'
+  expect_equal "$(value odd.json smallest name)" odd/circle/other_format.JPEG
+  expect_equal "$(value odd.json smallest height) $(value odd.json smallest width)" '1 2'
+  expect_line out '^duplicates +1 groups$'
+  expect_line out '^  [0-9a-f]{16} under different labels$'
+  expect_equal "$(value odd.json duplicates 0 several_labels)" ON
+  expect_equal "$(value odd.json duplicates 0 images 1 name)" "$(find odd -name same.jpg)"
+  cp out one_thread
+  expect_exit 2 "$DATA" verify odd --threads 3 --json three.json
+  cmp odd.json three.json || fail "the findings depend on the number of threads"
+  diff <(head -n -1 one_thread) <(head -n -1 out) || fail "the text depends on the threads"
+  expect_no_file verify.odd.state
+}
+
+# 3000 links to ten images larger than those of other tests: enough to be interrupted.
+make_many_images() {
+  local class
+  expect_exit 0 "$DATA" make-shapes large --size 128 --train-per-class 1 --test-per-class 1
+  mkdir many
+  for ((class = 0; class < 300; ++class)); do cp -rl large/train "many/$class"; done
+}
+
+# goes_on COMMAND: stopped by a signal and run again, it finds what it finds in one go.
+goes_on() {
+  local visited
+  expect_exit 0 "$DATA" "$1" many --json whole.json
+  expect_no_file "$1.many.state"
+  start "$DATA" "$1" many --json parts.json
+  wait_until test -e "$1.many.state"
+  stop INT
+  expect_equal "$CODE" 75 "exit status after SIGINT"
+  visited=$(sed -nE 's/^.*stopped after ([0-9]+) of 3000 images; run this again to go on$/\1/p' err)
+  [ "$visited" -gt 0 ] || fail "no image was done before the signal came"
+  expect_file "$1.many.state"
+  expect_no_file parts.json
+  expect_error "^error: $1.many.state: was left by $1[0-9 ]* over other images" \
+    "$DATA" "$1" images/test --state "$1.many.state"
+  expect_exit 0 "$DATA" "$1" many --json parts.json
+  expect_line err "$1.many.state: going on after $visited images"
+  expect_line out "^$((3000 - visited)) images in "
+  cmp whole.json parts.json || fail "$1: other findings after an interruption"
+  expect_no_file "$1.many.state"
+}
+
+shows_progress_on_a_terminal() {
+  script -qec "$DATA verify images/test" typescript </dev/null >/dev/null
+  tr '\r' '\n' <typescript >lines
+  expect_line lines '^verify: 50 of 50 \(100 %\), [0-9.]+ img/s, 0 s left'
+}
+
+mistakes() {
+  expect_error '^error: PATH is required; see vim_data --help' "$DATA" verify
+  expect_error '^error: no/such: no such folder' "$DATA" verify no/such
+  expect_error '^error: --format zip: is unknown; use ' "$DATA" verify odd --format zip
+}
+
+make_images
+make_odd_images
+finds_bad_images
+make_many_images
+goes_on verify
+shows_progress_on_a_terminal
+mistakes
