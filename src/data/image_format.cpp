@@ -23,7 +23,7 @@ struct Signature {
   std::string_view bytes;
 };
 
-constexpr std::array<Signature, 8> kSignatures = {{
+constexpr std::array<Signature, 7> kSignatures = {{
     {ImageFormat::kJpeg, "\xFF\xD8\xFF"sv},
     {ImageFormat::kPng, "\x89PNG\r\n\x1A\n"sv},
     {ImageFormat::kBmp, "BM"sv},
@@ -31,7 +31,6 @@ constexpr std::array<Signature, 8> kSignatures = {{
     {ImageFormat::kGif, "GIF89a"sv},
     {ImageFormat::kTiff, "II*\0"sv},
     {ImageFormat::kTiff, "MM\0*"sv},
-    {ImageFormat::kTiff, "II+\0"sv},  // of 64-bit offsets
 }};
 
 bool is_netpbm(std::span<const uint8_t> bytes) {

@@ -1,33 +1,34 @@
-// PNG, BMP, PPM, WebP and whatever else OpenCV reads, reduced to 8-bit RGB here rather than by
-// OpenCV, so that depth and channels are treated alike for every format.
+// PNG, BMP, netpbm, WebP, TIFF and, where OpenCV is new enough, GIF, reduced to 8-bit RGB here
+// rather than by OpenCV, so that depth and channels are treated alike for every format.
 #include "src/data/opencv_formats.h"
 
 #include <algorithm>
-#include <array>
 #include <climits>
 
 #include <fmt/format.h>
 #include <opencv2/imgcodecs.hpp>
 
+#include "src/data/declared_size.h"
 #include "src/data/decode.h"
+#include "src/data/image_format.h"
 
 namespace vim::data {
 namespace {
 
-// A PNG names its size in its first chunk: refuse a decompression bomb before OpenCV allocates it.
-void refuse_oversized_png(std::span<const uint8_t> bytes) {
-  constexpr std::array<uint8_t, 8> kPng = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-  constexpr size_t kWidthOffset = 16;
-  if (bytes.size() < kWidthOffset + 8 || !std::equal(kPng.begin(), kPng.end(), bytes.begin())) {
-    return;
+constexpr char kNoImage[] = "not an image, damaged, or of a format that is not supported";
+
+// Only what a data set may be expected to hold gets as far as OpenCV, which reads more formats than
+// can be looked after; and no decompression bomb, for which OpenCV would allocate up to 8 GB.
+void check_header(std::span<const uint8_t> bytes) {
+  const ImageFormat format = image_format(bytes);
+  if (format == ImageFormat::kUnknown) {
+    throw BadImage(kNoImage);
   }
-  const auto big_endian = [&](size_t at) {
-    return int64_t{bytes[at]} << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3];
-  };
-  const int64_t width = big_endian(kWidthOffset);
-  const int64_t height = big_endian(kWidthOffset + 4);
-  if (width > kMaxImagePixels || height > kMaxImagePixels || width * height > kMaxImagePixels) {
-    throw BadImage(fmt::format("{} x {} pixels are more than are accepted", width, height));
+  const Size size = declared_size(format, bytes).value_or(Size{});
+  const int64_t longer = std::max(size.height, size.width);
+  if (longer > kMaxImagePixels || size.height * size.width > kMaxImagePixels) {
+    throw BadImage(
+        fmt::format("{} x {} pixels are more than are accepted", size.width, size.height));
   }
 }
 
@@ -35,7 +36,7 @@ cv::Mat decode_unchanged(std::span<const uint8_t> bytes) {
   if (bytes.size() > INT_MAX) {
     throw BadImage("larger than 2 GiB");
   }
-  refuse_oversized_png(bytes);
+  check_header(bytes);
   // imdecode only reads, but cv::Mat has no read-only view.
   const cv::Mat file(
       1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<uint8_t*>(bytes.data()));
@@ -62,7 +63,7 @@ void copy_row(const T* in, int channels, int shift, std::span<uint8_t> out) {
 Image decode_other_format(std::span<const uint8_t> bytes) {
   const cv::Mat decoded = decode_unchanged(bytes);
   if (decoded.empty()) {
-    throw BadImage("not an image, damaged, or of a format that is not supported");
+    throw BadImage(kNoImage);
   }
   const int channels = decoded.channels();
   const bool is_wide = decoded.depth() == CV_16U;
