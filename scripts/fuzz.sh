@@ -5,8 +5,8 @@
 #
 #   scripts/fuzz.sh [--runs N] [TARGET...]      default: 100000 inputs for every target
 #
-# Targets: safetensors, yaml, zip, pickle, weights. Inputs found are kept in build/fuzz/corpus and
-# used again. A finding is written to build/fuzz/findings.
+# Targets: safetensors, yaml, image, zip, pickle, weights. Inputs found are kept in build/fuzz/corpus
+# and used again. A finding is written to build/fuzz/findings.
 # shellcheck source-path=SCRIPTDIR source=prelude.sh
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
@@ -21,7 +21,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-if [ ${#targets[@]} = 0 ]; then targets=(safetensors yaml zip pickle weights); fi
+if [ ${#targets[@]} = 0 ]; then targets=(safetensors yaml image zip pickle weights); fi
 
 BUILD=$ROOT/build/fuzz
 PROFDATA=$(command -v llvm-profdata-14 || command -v llvm-profdata) || fail "no llvm-profdata"
@@ -41,6 +41,7 @@ sources_of() {
   case $1 in
     safetensors) say src/weights/{safetensors,safetensors_header}.cpp ;;
     yaml) say src/config/*.cpp ;;
+    image) say src/data/{decode,declared_size,image_format}.cpp ;;
     zip) say src/weights/{zip_archive,zip_directory,byte_cursor,crc32}.cpp ;;
     pickle) say src/weights/{unpickler*,pickle_*}.cpp ;;
     weights)

@@ -312,3 +312,22 @@ TEST_CASE("Formats that no data set is expected to hold never reach their decode
   REQUIRE_FALSE(cv::imdecode(sun_raster, cv::IMREAD_UNCHANGED).empty());
   CHECK(reason_of(sun_raster) == "not an image, damaged, or of a format that is not supported");
 }
+
+TEST_CASE("A progressive JPEG of more scans than any encoder writes is bad") {
+  vim::test::JpegRecipe recipe;
+  recipe.is_progressive = true;
+  const Bytes jpeg = vim::test::write_plain_jpeg(recipe, {1, 2, 3});
+  const std::vector<size_t> places = marker_places(jpeg);
+  const auto last_scan = jpeg.begin() + static_cast<int64_t>(places[places.size() - 2]);
+  REQUIRE(last_scan[1] == 0xDA);
+  const Bytes scan(last_scan, jpeg.end() - 2);
+  const auto with_scans = [&](int count) {
+    Bytes bytes(jpeg.begin(), jpeg.end() - 2);
+    for (int i = 0; i < count; ++i) {
+      bytes = bytes + scan;
+    }
+    return bytes + Bytes{0xFF, 0xD9};
+  };
+  CHECK(reason_of(with_scans(400)) == "decoded");
+  CHECK(reason_of(with_scans(600)) == "more than 500 scans");
+}
