@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
 #include <string>
 
 #include "apps/app_main.h"
+#include "apps/data_stats.h"
 #include "apps/data_verify.h"
 #include "src/data/shapes.h"
 
@@ -46,8 +47,11 @@ int main(int argc, char** argv) {
   declare_make_shapes(app, arguments);
   vim::apps::ImagePassOptions verify_options;
   const CLI::App* verify = vim::apps::add_data_verify(app, verify_options);
+  vim::apps::DataStatsOptions stats_options;
+  const CLI::App* stats = vim::apps::add_data_stats(app, stats_options);
   return vim::apps::run_app(app, argc, argv, [&] {
     if (verify->parsed()) return vim::apps::data_verify(verify_options);
+    if (stats->parsed()) return vim::apps::data_stats(stats_options);
     vim::data::make_shapes(arguments.dir, arguments.shapes);
     std::printf("%s: train/ and test/ are complete\n", arguments.dir.c_str());
     return vim::apps::kExitDone;

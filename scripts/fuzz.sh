@@ -5,8 +5,8 @@
 #
 #   scripts/fuzz.sh [--runs N] [TARGET...]      default: 100000 inputs for every target
 #
-# Targets: safetensors, yaml, image, zip, pickle, weights. Inputs found are kept in build/fuzz/corpus
-# and used again. A finding is written to build/fuzz/findings.
+# Targets: safetensors, yaml, image, zip, pickle, weights. Inputs found are kept in
+# build/fuzz/corpus and used again. A finding is written to build/fuzz/findings.
 # shellcheck source-path=SCRIPTDIR source=prelude.sh
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 

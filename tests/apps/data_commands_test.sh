@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# vim_data verify finds what is wrong with a folder of images, and goes on after an interruption.
+# vim_data verify finds what is wrong with a folder of images, stats gives the mean and deviation of
+# its colours; both go on after an interruption.
 # shellcheck source-path=SCRIPTDIR source=e2e.sh
 source "$(dirname "${BASH_SOURCE[0]}")/e2e.sh"
 
@@ -74,6 +75,7 @@ make_many_images() {
 # goes_on COMMAND: stopped by a signal and run again, it finds what it finds in one go.
 goes_on() {
   local visited
+  rm -f parts.json
   expect_exit 0 "$DATA" "$1" many --json whole.json
   expect_no_file "$1.many.state"
   start "$DATA" "$1" many --json parts.json
@@ -93,6 +95,39 @@ goes_on() {
   expect_no_file "$1.many.state"
 }
 
+# Two pictures of four pixels as netpbm files: red 0, 255, 51, 102, green 10, 10, 10, 110 and blue
+# 255, 255, 255, 0 make means of 0.4, 35 / 255 and 3 / 4.
+colours() {
+  mkdir -p tiny/a tiny/b
+  printf 'P3\n2 1\n255\n0 10 255 255 10 255\n' >tiny/a/1.ppm
+  printf 'P3\n1 2\n255\n51 10 255 102 110 0\n' >tiny/b/2.ppm
+  expect_exit 0 "$DATA" stats tiny --img-size 16 --json tiny.json
+  expect_line out '^#   mean: \[0.400000, 0.137255, 0.750000\]$'
+  expect_line out '^#   std: \[0.374166, 0.169809, 0.433013\]$'
+  expect_line out '^augment:$'
+  expect_line out '^  mean: \[0\.[0-9]{6}, 0\.[0-9]{6}, 0\.[0-9]{6}\]$'
+  expect_equal "$(value tiny.json whole pixels) $(value tiny.json view pixels)" '4 512'
+  : >tiny/b/empty.ppm
+  expect_exit 0 "$DATA" stats tiny --img-size 16 --json left_out.json
+  expect_line err 'tiny/b/empty.ppm: left out: the file is empty$'
+  expect_line out '^# without 1 bad images$'
+  expect_line out '^#   mean: \[0.400000, 0.137255, 0.750000\]$'
+  expect_equal "$(value left_out.json bad)" 1
+}
+
+# What stats prints of the views is a configuration that vim_train takes.
+colours_of_a_recipe() {
+  local mean_of_red
+  expect_exit 0 "$DATA" stats images/train --img-size 32 --threads 1 --json one.json
+  sed -n '/^augment:/,/^  std:/p' out >colours.yaml
+  mean_of_red=$(sed -nE 's/^  mean: (\[0\.[0-9]+[1-9])0*, .*/\1/p' colours.yaml)
+  expect_exit 0 "$DATA" stats images/train --img-size 32 --threads 5 --json five.json
+  cmp one.json five.json || fail "stats depend on the number of threads"
+  expect_exit 0 "$BIN/vim_train" --config colours.yaml --print-config
+  # The configuration is printed with as many digits as its numbers need.
+  expect_line out "^  mean: \\$mean_of_red, "
+}
+
 shows_progress_on_a_terminal() {
   script -qec "$DATA verify images/test" typescript </dev/null >/dev/null
   tr '\r' '\n' <typescript >lines
@@ -110,5 +145,8 @@ make_odd_images
 finds_bad_images
 make_many_images
 goes_on verify
+goes_on stats
+colours
+colours_of_a_recipe
 shows_progress_on_a_terminal
 mistakes
