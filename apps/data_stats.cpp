@@ -4,10 +4,12 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "apps/image_pass.h"
 #include "src/core/atomic_file.h"
 #include "src/core/logging.h"
 #include "src/core/stop_request.h"
@@ -19,6 +21,11 @@ namespace vim::apps {
 namespace {
 
 using data::ChannelStats;
+
+struct Arguments {
+  ImagePassOptions pass;
+  int64_t img_size = 224;  // of the evaluation view
+};
 
 class StatsWork : public PassWork {
  public:
@@ -92,18 +99,7 @@ nlohmann::ordered_json to_json(const ChannelStats& stats) {
   return {{"pixels", stats.num_pixels()}, {"mean", stats.mean()}, {"std", stats.std()}};
 }
 
-}  // namespace
-
-CLI::App* add_data_stats(CLI::App& app, DataStatsOptions& options) {
-  CLI::App* stats = app.add_subcommand("stats", "mean and deviation of the colours");
-  add_image_pass_options(*stats, options.pass);
-  stats->add_option("--img-size", options.img_size, "side of the evaluation view")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 16384));
-  return stats;
-}
-
-int data_stats(const DataStatsOptions& options) {
+int stats(const Arguments& options) {
   const auto dataset = open_images(options.pass);
   ImagePass pass(options.pass, "stats", fmt::format("stats {}", options.img_size));
   StatsWork work(*dataset, options.img_size);
@@ -122,6 +118,18 @@ int data_stats(const DataStatsOptions& options) {
   }
   pass.finish();
   return kExitDone;
+}
+
+}  // namespace
+
+void declare_data_stats(CLI::App& app, std::function<int()>& run) {
+  auto options = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("stats", "mean and deviation of the colours");
+  add_image_pass_options(*command, options->pass);
+  command->add_option("--img-size", options->img_size, "side of the evaluation view")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 16384));
+  command->callback([options, &run] { run = [options] { return stats(*options); }; });
 }
 
 }  // namespace vim::apps

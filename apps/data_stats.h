@@ -2,19 +2,13 @@
 // augment.std.
 #pragma once
 
-#include "apps/image_pass.h"
+#include <CLI/CLI.hpp>
+#include <functional>
 
 namespace vim::apps {
 
-struct DataStatsOptions {
-  ImagePassOptions pass;
-  int64_t img_size = 224;  // of the evaluation view
-};
-
-/// Adds the subcommand `stats`, which fills options.
-CLI::App* add_data_stats(CLI::App& app, DataStatsOptions& options);
-
-/// Prints the figures and returns the exit code. Bad images are left out, and counted.
-int data_stats(const DataStatsOptions& options);
+/// Adds the subcommand `stats`. Parsing it sets run, which prints the figures and returns the exit
+/// code; bad images are left out, and counted.
+void declare_data_stats(CLI::App& app, std::function<int()>& run);
 
 }  // namespace vim::apps

@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <nlohmann/json.hpp>
 
+#include "apps/image_pass.h"
 #include "src/core/atomic_file.h"
 #include "src/core/checksum.h"
 #include "src/core/error.h"
@@ -183,15 +185,7 @@ ordered_json to_json(const Findings& findings) {
       {"duplicates", duplicates_json(findings)}};
 }
 
-}  // namespace
-
-CLI::App* add_data_verify(CLI::App& app, ImagePassOptions& options) {
-  CLI::App* verify = app.add_subcommand("verify", "read every image and say what is wrong");
-  add_image_pass_options(*verify, options);
-  return verify;
-}
-
-int data_verify(const ImagePassOptions& options) {
+int verify(const ImagePassOptions& options) {
   const auto dataset = open_images(options);
   ImagePass pass(options, "verify", "verify");
   VerifyWork work(*dataset);
@@ -216,6 +210,15 @@ int data_verify(const ImagePassOptions& options) {
         dataset->size()));
   }
   return kExitDone;
+}
+
+}  // namespace
+
+void declare_data_verify(CLI::App& app, std::function<int()>& run) {
+  auto options = std::make_shared<ImagePassOptions>();
+  CLI::App* command = app.add_subcommand("verify", "read every image and say what is wrong");
+  add_image_pass_options(*command, *options);
+  command->callback([options, &run] { run = [options] { return verify(*options); }; });
 }
 
 }  // namespace vim::apps

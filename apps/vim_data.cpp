@@ -12,9 +12,11 @@ int main(int argc, char** argv) {
   return vim::apps::run_app(app, argc, argv, [&run] { return run(); });
 // vim_data: makes data sets and looks into them.
 #include <cstdio>
+#include <functional>
 #include <string>
 
 #include "apps/app_main.h"
+#include "apps/data_preview.h"
 #include "apps/data_stats.h"
 #include "apps/data_verify.h"
 #include "src/data/shapes.h"
@@ -45,13 +47,12 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   Arguments arguments;
   declare_make_shapes(app, arguments);
-  vim::apps::ImagePassOptions verify_options;
-  const CLI::App* verify = vim::apps::add_data_verify(app, verify_options);
-  vim::apps::DataStatsOptions stats_options;
-  const CLI::App* stats = vim::apps::add_data_stats(app, stats_options);
+  std::function<int()> run;
+  vim::apps::declare_data_preview(app, run);
+  vim::apps::declare_data_stats(app, run);
+  vim::apps::declare_data_verify(app, run);
   return vim::apps::run_app(app, argc, argv, [&] {
-    if (verify->parsed()) return vim::apps::data_verify(verify_options);
-    if (stats->parsed()) return vim::apps::data_stats(stats_options);
+    if (run) return run();
     vim::data::make_shapes(arguments.dir, arguments.shapes);
     std::printf("%s: train/ and test/ are complete\n", arguments.dir.c_str());
     return vim::apps::kExitDone;

@@ -58,6 +58,16 @@ void copy_row(const T* in, int channels, int shift, std::span<uint8_t> out) {
   }
 }
 
+cv::Mat as_bgr(const Image& image) {
+  cv::Mat bgr(static_cast<int>(image.height), static_cast<int>(image.width), CV_8UC3);
+  for (int row = 0; row < bgr.rows; ++row) {
+    // Swapping red and blue works in both directions.
+    const uint8_t* rgb = image.pixels.data() + int64_t{row} * image.width * 3;
+    copy_row(rgb, 3, 0, std::span(bgr.ptr<uint8_t>(row), static_cast<size_t>(bgr.cols) * 3));
+  }
+  return bgr;
+}
+
 }  // namespace
 
 Image decode_other_format(std::span<const uint8_t> bytes) {
@@ -91,14 +101,14 @@ Image decode_other_format(std::span<const uint8_t> bytes) {
 }
 
 std::vector<uint8_t> encode_jpeg(const Image& image, int quality) {
-  cv::Mat bgr(static_cast<int>(image.height), static_cast<int>(image.width), CV_8UC3);
-  for (int row = 0; row < bgr.rows; ++row) {
-    // Swapping red and blue works in both directions.
-    const uint8_t* rgb = image.pixels.data() + int64_t{row} * image.width * 3;
-    copy_row(rgb, 3, 0, std::span(bgr.ptr<uint8_t>(row), static_cast<size_t>(bgr.cols) * 3));
-  }
   std::vector<uint8_t> bytes;
-  cv::imencode(".jpg", bgr, bytes, {cv::IMWRITE_JPEG_QUALITY, quality});
+  cv::imencode(".jpg", as_bgr(image), bytes, {cv::IMWRITE_JPEG_QUALITY, quality});
+  return bytes;
+}
+
+std::vector<uint8_t> encode_png(const Image& image) {
+  std::vector<uint8_t> bytes;
+  cv::imencode(".png", as_bgr(image), bytes);
   return bytes;
 }
 

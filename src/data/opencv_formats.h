@@ -1,5 +1,5 @@
-// The formats that OpenCV reads and writes for this folder; of use inside it only. A build without
-// OpenCV has the same functions, which refuse.
+// The formats that OpenCV reads and writes. A build without OpenCV has the same functions, which
+// refuse.
 #pragma once
 
 #include <cstdint>
@@ -15,5 +15,8 @@ Image decode_other_format(std::span<const uint8_t> bytes);
 
 /// JPEG bytes of the image, quality 0..100. Throws vim::Error in a build without OpenCV.
 std::vector<uint8_t> encode_jpeg(const Image& image, int quality);
+
+/// PNG bytes of the image. Throws vim::Error in a build without OpenCV.
+std::vector<uint8_t> encode_png(const Image& image);
 
 }  // namespace vim::data

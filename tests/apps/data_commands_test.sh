@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # vim_data verify finds what is wrong with a folder of images, stats gives the mean and deviation of
-# its colours; both go on after an interruption.
+# its colours, both going on after an interruption; preview draws what the loader makes of them.
 # shellcheck source-path=SCRIPTDIR source=e2e.sh
 source "$(dirname "${BASH_SOURCE[0]}")/e2e.sh"
 
@@ -128,6 +128,30 @@ colours_of_a_recipe() {
   expect_line out "^  mean: \\$mean_of_red, "
 }
 
+# The sheet is the same for any number of workers, and another one for another epoch.
+sheet() {
+  local preview=("$DATA" preview --config "$CONFIG")
+  expect_exit 0 "${preview[@]}" sheet.png --count 20
+  expect_line out '^sheet.png: epoch 0, 20 images; erasing and mixing not shown$'
+  expect_exit 0 "${preview[@]}" workers.png --count 20 --set data.workers=3
+  cmp sheet.png workers.png || fail "the sheet depends on the number of workers"
+  expect_exit 0 "${preview[@]}" epoch.png --count 20 --epoch 1
+  if cmp -s sheet.png epoch.png; then fail "epochs 0 and 1 give the same sheet"; fi
+  mkdir -p sheets/one
+  cp sheet.png sheets/one
+  # Rows of five tiles of 32 x 32 pixels, four times enlarged, 8 pixels apart.
+  expect_exit 0 "$DATA" verify sheets --json sheets.json
+  expect_equal "$(value sheets.json smallest width)" $((8 + 5 * (4 * 32 + 8)))
+  # 200 images are 12 batches of 16; the rest of the epoch is left out.
+  expect_exit 0 "${preview[@]}" all.png --count 4096
+  expect_line out '^all.png: epoch 0, 192 images; '
+  expect_error '^error: sheet.jpg: is not the name of a PNG file; let it end in .png' \
+    "${preview[@]}" sheet.jpg
+  expect_error '^error: --config is required; see vim_data --help' "$DATA" preview sheet.png
+  expect_error '^error: no/such: no such folder' "${preview[@]}" x.png --set data.path=no/such
+  expect_no_file x.png
+}
+
 shows_progress_on_a_terminal() {
   script -qec "$DATA verify images/test" typescript </dev/null >/dev/null
   tr '\r' '\n' <typescript >lines
@@ -148,5 +172,6 @@ goes_on verify
 goes_on stats
 colours
 colours_of_a_recipe
+sheet
 shows_progress_on_a_terminal
 mistakes
