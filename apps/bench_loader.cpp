@@ -83,7 +83,8 @@ data::LoaderOptions loader_options(const Turn& turn) {
   data::LoaderOptions options;
   options.batch_size = kBatchSize;
   options.workers = turn.threads;
-  // DECODE: options.decode = turn.decode == "fast" ? DecodeMode::kFast : DecodeMode::kExact;
+  options.decode.mode =
+      turn.decode == "fast" ? data::DecodeMode::kFast : data::DecodeMode::kExact;
   return options;
 }
 
@@ -191,7 +192,7 @@ CLI::App* add_bench_loader(CLI::App& app, BenchLoaderOptions& options) {
 }
 
 int bench_loader(const BenchLoaderOptions& options) {
-  const auto dataset = data::open_dataset(data::DataFormat::kFolder, options.data, /*train=*/true);
+  const auto dataset = data::open_dataset({data::DataFormat::kAuto, options.data});
   const std::string machine = fmt::format(
       "{} cores, {}", std::thread::hardware_concurrency(), kernels::current_cpu_backend());
   seconds_to_decode(*dataset, 1);  // brings the files into memory, and shows those that are bad

@@ -46,13 +46,11 @@ std::vector<int64_t> epoch_order(const config::RunConfig& config, int64_t size, 
   return order;
 }
 
-data::LoaderOptions loader_options(const config::RunConfig& config, int64_t count) {
-  data::LoaderOptions options;
+data::LoaderOptions preview_loader(const config::RunConfig& config, int64_t count) {
+  data::LoaderOptions options = data::loader_options(config.data);
   options.batch_size = count;
-  options.workers = config.data.workers;
   options.prefetch_batches = 1;
   options.seed = config.train.seed;
-  options.on_bad_image = config.data.on_bad_image;
   return options;
 }
 
@@ -61,7 +59,7 @@ std::vector<data::SheetTile> load_tiles(
     const Arguments& options, const config::RunConfig& config, const data::Dataset& dataset) {
   const auto [height, width] = config.model.img_size;
   const data::TrainTransform transform(config.augment, height, width);
-  data::Loader loader(dataset, transform, loader_options(config, options.count));
+  data::Loader loader(dataset, transform, preview_loader(config, options.count));
   loader.start(
       epoch_order(config, dataset.size(), options.epoch), static_cast<uint64_t>(options.epoch));
   const data::LoadedBatch& batch = *loader.next();
@@ -82,7 +80,7 @@ int preview(const Arguments& options) {
     throw Error(fmt::format("{}: is not the name of a PNG file; let it end in .png", options.out));
   }
   const config::RunConfig config = config::load_config(options.config, options.overrides);
-  const auto dataset = data::open_dataset(config.data.format, config.data.path, /*train=*/true);
+  const auto dataset = data::open_dataset(data::train_location(config.data));
   const std::vector<data::SheetTile> tiles = load_tiles(options, config, *dataset);
   const auto columns =
       static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(tiles.size()))));

@@ -39,7 +39,7 @@ class StatsWork : public PassWork {
       const data::Image image = data::read_image(dataset_, index);
       whole.add(image.pixels);
       buffer.resize(static_cast<size_t>(view_.height() * view_.width() * 3));
-      view_.apply(image, {}, buffer.data());
+      data::apply(view_, data::view_of(image), {}, buffer.data());
       view.add(buffer);
     } catch (const data::BadImage& bad) {
       spdlog::warn("{}: left out: {}", dataset_.name(index), bad.what());

@@ -99,6 +99,8 @@ void add_image_pass_options(CLI::App& command, ImagePassOptions& options) {
   command.add_option("PATH", options.path, "the images")->required();
   command.add_option("--format", options.format, "as data.format in a configuration")
       ->capture_default_str();
+  command.add_option("--labels", options.labels, "label list, where no folders tell the classes");
+  command.add_option("--synsets", options.synsets, "which class each number of --labels is");
   command.add_flag("--test", options.is_test, "the test part, where PATH holds both parts");
   command.add_option("--threads", options.threads, "threads; 0: one for each core")
       ->capture_default_str()
@@ -113,7 +115,8 @@ std::unique_ptr<data::Dataset> open_images(const ImagePassOptions& options) {
   if (!field.set(config, {config::Value::Kind::kScalar, {options.format}, false})) {
     throw Error(fmt::format("--format {}: is unknown; use {}", options.format, field.expected));
   }
-  return data::open_dataset(config.data.format, options.path, !options.is_test);
+  return data::open_dataset(
+      {config.data.format, options.path, !options.is_test, options.labels, options.synsets});
 }
 
 ImagePass::ImagePass(

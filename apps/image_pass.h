@@ -15,7 +15,9 @@ namespace vim::apps {
 /// What both commands take.
 struct ImagePassOptions {
   std::string path;
-  std::string format = "folder";
+  std::string format = "auto";
+  std::string labels;   // as data.val_labels
+  std::string synsets;  // as data.synsets
   bool is_test = false;  // the test part, where one path holds both
   int64_t threads = 0;   // 0: one for each core
   std::string state;     // file; empty: COMMAND.NAME.state in the current folder

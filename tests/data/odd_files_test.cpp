@@ -182,7 +182,7 @@ TEST_CASE("Every EXIF orientation is ignored") {
   Bytes pixels(8 * 16 * 3);
   std::iota(pixels.begin(), pixels.end(), uint8_t{0});
   const Image plain = decode_image(vim::test::write_jpeg(recipe, pixels));
-  recipe.has_orientation = true;
+  recipe.orientation = 6;
   Bytes oriented = vim::test::write_jpeg(recipe, pixels);
   const Bytes exif = text("Exif");
   const auto at = std::search(oriented.begin(), oriented.end(), exif.begin(), exif.end());
@@ -204,7 +204,7 @@ TEST_CASE("A file is read by its contents, whatever its name") {
   write_file(folder / "class/c.jpg", encode(".bmp", plain_picture(7, 8)));
   write_file(folder / "class/d.bmp", encode(".webp", plain_picture(9, 10)));
   const auto set =
-      vim::data::open_dataset(vim::data::DataFormat::kFolder, folder.path().string(), true);
+      vim::data::open_dataset({vim::data::DataFormat::kFolder, folder.path().string()});
   REQUIRE(set->size() == 4);
   for (int64_t i = 0; i < 4; ++i) {
     const Image image = vim::data::read_image(*set, i);
