@@ -41,7 +41,7 @@ sources_of() {
   case $1 in
     safetensors) say src/weights/{safetensors,safetensors_header}.cpp ;;
     yaml) say src/config/*.cpp ;;
-    image) say src/data/{decode,declared_size,image_format}.cpp ;;
+    image) say src/data/{decode,declared_size,exif,image_format,jpeg_decoder,jpeg_huffman}.cpp ;;
     zip) say src/weights/{zip_archive,zip_directory,byte_cursor,crc32}.cpp ;;
     pickle) say src/weights/{unpickler*,pickle_*}.cpp ;;
     weights)

@@ -102,7 +102,7 @@ bool has_end_marker(const uint8_t* begin, const uint8_t* end) {
 
 class JpegDecoder::Impl {
  public:
-  Impl() {
+  explicit Impl(EntropyDecoder entropy) : entropy_(entropy) {
     info_.err = jpeg_std_error(&errors_.base);
     errors_.base.error_exit = jump_back;
     errors_.base.emit_message = judge_warning;
@@ -115,7 +115,7 @@ class JpegDecoder::Impl {
 
   Size open(std::span<const uint8_t> bytes) {
     bytes_ = bytes;
-    is_by_library_ = false;
+    is_by_library_ = entropy_ == EntropyDecoder::kLibrary;
     begin();
     return {info_.image_height, info_.image_width};
   }
@@ -306,6 +306,7 @@ class JpegDecoder::Impl {
 
   static constexpr JDIMENSION kRowsAtOnce = 4;  // a row of blocks gives at most so many at once
 
+  const EntropyDecoder entropy_;
   std::span<const uint8_t> bytes_;
   jpeg_decompress_struct info_{};
   JpegErrors errors_{};
@@ -313,11 +314,11 @@ class JpegDecoder::Impl {
   bool is_fast_ = false;
   HuffmanScan huffman_;
   std::jmp_buf odd_data_;
-  bool is_by_library_ = false;  // all of the file, since it has odd data
+  bool is_by_library_ = false;  // the open file, which may have odd data
   std::vector<uint8_t> cmyk_row_;
 };
 
-JpegDecoder::JpegDecoder() : impl_(std::make_unique<Impl>()) {}
+JpegDecoder::JpegDecoder(EntropyDecoder entropy) : impl_(std::make_unique<Impl>(entropy)) {}
 
 JpegDecoder::~JpegDecoder() = default;
 

@@ -10,10 +10,14 @@
 
 namespace vim::data {
 
+/// Who turns bits into coefficients: HuffmanScan where it knows the kind of file, or always libjpeg.
+/// Pixels are the same.
+enum class EntropyDecoder { kOwn, kLibrary };
+
 /// One libjpeg decompressor, used again for each file.
 class JpegDecoder {
  public:
-  JpegDecoder();
+  explicit JpegDecoder(EntropyDecoder entropy = EntropyDecoder::kOwn);
   ~JpegDecoder();
   JpegDecoder(const JpegDecoder&) = delete;
   JpegDecoder& operator=(const JpegDecoder&) = delete;
