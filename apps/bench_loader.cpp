@@ -83,8 +83,7 @@ data::LoaderOptions loader_options(const Turn& turn) {
   data::LoaderOptions options;
   options.batch_size = kBatchSize;
   options.workers = turn.threads;
-  options.decode.mode =
-      turn.decode == "fast" ? data::DecodeMode::kFast : data::DecodeMode::kExact;
+  options.decode.mode = turn.decode == "fast" ? data::DecodeMode::kFast : data::DecodeMode::kExact;
   return options;
 }
 

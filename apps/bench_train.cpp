@@ -198,7 +198,7 @@ CLI::App* add_bench_train(CLI::App& app, BenchTrainOptions& options) {
 
 int bench_train(const BenchTrainOptions& options) {
   config::RunConfig config = config::load_config(options.config, options.overrides);
-  const auto images = data::open_dataset(data::train_location(config.data));
+  const auto images = data::open_training_set(config.data);
   config::fill_num_classes(config, images->num_classes());
   const auto device = train::compute_device(config.train.device, "train.device");
   const cuda::StreamScope stream;

@@ -80,7 +80,7 @@ int preview(const Arguments& options) {
     throw Error(fmt::format("{}: is not the name of a PNG file; let it end in .png", options.out));
   }
   const config::RunConfig config = config::load_config(options.config, options.overrides);
-  const auto dataset = data::open_dataset(data::train_location(config.data));
+  const auto dataset = data::open_training_set(config.data);
   const std::vector<data::SheetTile> tiles = load_tiles(options, config, *dataset);
   const auto columns =
       static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(tiles.size()))));

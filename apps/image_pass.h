@@ -16,8 +16,8 @@ namespace vim::apps {
 struct ImagePassOptions {
   std::string path;
   std::string format = "auto";
-  std::string labels;   // as data.val_labels
-  std::string synsets;  // as data.synsets
+  std::string labels;    // as data.val_labels
+  std::string synsets;   // as data.synsets
   bool is_test = false;  // the test part, where one path holds both
   int64_t threads = 0;   // 0: one for each core
   std::string state;     // file; empty: COMMAND.NAME.state in the current folder

@@ -76,7 +76,7 @@ bool starts_anew(const Arguments& arguments) {
 }
 
 int train_model(const Arguments& arguments, config::RunConfig config) {
-  const auto train_set = data::open_dataset(data::train_location(config.data));
+  const auto train_set = data::open_training_set(config.data);
   std::unique_ptr<data::Dataset> val_set;
   if (!config.data.val_path.empty()) {
     val_set = data::open_dataset(data::val_location(config.data));

@@ -146,6 +146,12 @@ std::string check_three_augment(const RunConfig& config) {
                    data::kNoPolicy);
 }
 
+std::string check_sampler(const RunConfig& config) {
+  const bool is_kept =
+      config.data.sampler == data::SamplerKind::kRandom || !config.augment.repeated;
+  return is_kept ? "" : "class_balanced does not go with augment.repeated; choose one of the two";
+}
+
 std::string check_micro_batch(const RunConfig& config) {
   const int64_t micro = config.train.micro_batch;
   const int64_t global = config.train.global_batch;
@@ -244,6 +250,7 @@ const std::vector<Rule>& rules() {
       {{"model.expand", "model.embed_dim", "model.preset"}, check_inner},
       {{"model.dt_min", "model.dt_max", "model.preset"}, check_dt},
       {{"data.num_classes", "data.format"}, check_classes},
+      {{"data.sampler", "augment.repeated"}, check_sampler},
       {{"augment.crop", "model.img_size", "data.format", "model.preset"}, check_padded_crop},
       {{"augment.crop_scale"},
        [](const RunConfig& c) {

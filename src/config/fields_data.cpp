@@ -10,6 +10,7 @@ using data::EraseMode;
 using data::Interpolation;
 using data::MixMode;
 using data::OnBadImage;
+using data::SamplerKind;
 using data::TrainCrop;
 
 std::vector<Field> source_fields() {
@@ -51,6 +52,23 @@ std::vector<Field> source_fields() {
           {"data.on_bad_image", "a training image that cannot be read: error or substitute"},
           [](RunConfig& c) { return &c.data.on_bad_image; },
           {{"error", OnBadImage::kError}, {"substitute", OnBadImage::kSubstitute}}),
+  };
+}
+
+std::vector<Field> sampler_fields() {
+  return {
+      choice<SamplerKind>(
+          {"data.sampler",
+           "random (each image once an epoch) or class_balanced (each class equally often)"},
+          [](RunConfig& c) { return &c.data.sampler; },
+          {{"random", SamplerKind::kRandom}, {"class_balanced", SamplerKind::kClassBalanced}}),
+      real(
+          {"data.subset", "fraction of each class's training images to use, always the same ones"},
+          [](RunConfig& c) { return &c.data.subset; },
+          {.high = 1, .is_low_included = false}),
+      text(
+          {"data.subset_list", "file that names the training images to use; replaces subset"},
+          [](RunConfig& c) { return &c.data.subset_list; }),
   };
 }
 
@@ -214,7 +232,8 @@ std::vector<Field> mix_fields() {
 
 std::vector<Field> data_fields() {
   std::vector<Field> fields = source_fields();
-  for (auto part : {label_fields, crop_fields, policy_fields, erase_fields, mix_fields}) {
+  for (auto part :
+       {label_fields, sampler_fields, crop_fields, policy_fields, erase_fields, mix_fields}) {
     const std::vector<Field> rows = part();
     fields.insert(fields.end(), rows.begin(), rows.end());
   }

@@ -26,6 +26,10 @@ struct DecodeOptions {
   bool exif_rotate = false;  // turn pictures upright as their EXIF block asks; PIL does not
 };
 
+/// In which order an epoch visits the training images: each once, at random; or as many images, of
+/// each class equally often.
+enum class SamplerKind { kRandom, kClassBalanced };
+
 struct DataOptions {
   DataFormat format = DataFormat::kAuto;
   std::string path;          // training images
@@ -38,6 +42,9 @@ struct DataOptions {
   int64_t num_classes = 0;   // 0: as found
   int64_t workers = 0;       // decoding threads; 0: as many as the machine has cores
   int64_t prefetch_batches = 4;
+  SamplerKind sampler = SamplerKind::kRandom;
+  double subset = 1.0;      // fraction of each class to train on
+  std::string subset_list;  // file that names the images to train on; empty: `subset` counts
   DecodeOptions decode;
   OnBadImage on_bad_image = OnBadImage::kError;
 };

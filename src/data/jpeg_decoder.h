@@ -10,8 +10,8 @@
 
 namespace vim::data {
 
-/// Who turns bits into coefficients: HuffmanScan where it knows the kind of file, or always libjpeg.
-/// Pixels are the same.
+/// Who turns bits into coefficients: HuffmanScan where it knows the kind of file, or always
+/// libjpeg. Pixels are the same.
 enum class EntropyDecoder { kOwn, kLibrary };
 
 /// One libjpeg decompressor, used again for each file.

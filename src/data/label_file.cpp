@@ -7,10 +7,10 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <sstream>
 #include <string_view>
 
 #include "src/core/error.h"
+#include "src/data/image_finder.h"
 #include "src/data/read_file.h"
 #include "src/data/text_lines.h"
 
@@ -18,8 +18,6 @@ namespace vim::data {
 namespace {
 
 constexpr size_t kMaxSize = size_t{256} << 20;  // bytes; a line each for a million images fits
-
-std::string base_name(const std::string& name) { return name.substr(name.find_last_of('/') + 1); }
 
 // ---- JSON
 
@@ -110,47 +108,6 @@ LabelSets read_json(
 
 // ---- Text
 
-// Whether `name` is the path or its last parts.
-bool is_end_of_path(const std::string& path, const std::string& name) {
-  return path.ends_with(name) &&
-         (path.size() == name.size() || path[path.size() - name.size() - 1] == '/');
-}
-
-// Finds images by file name, or by the end of their path.
-class ImageIndex {
- public:
-  explicit ImageIndex(const Dataset& dataset) : dataset_(dataset) {
-    for (int64_t i = 0; i < dataset.size(); ++i) {
-      by_base_.emplace(base_name(dataset.name(i)), i);
-    }
-  }
-
-  int64_t find(const std::string& name, const std::string& where) const {
-    std::vector<int64_t> found;
-    const auto [begin, end] = by_base_.equal_range(base_name(name));
-    for (auto item = begin; item != end; ++item) {
-      if (is_end_of_path(dataset_.name(item->second), name)) {
-        found.push_back(item->second);
-      }
-    }
-    if (found.size() == 1) {
-      return found.front();
-    }
-    throw Error(
-        found.empty()
-            ? fmt::format("{}: there is no image {}; name images of data.val_path", where, name)
-            : fmt::format(
-                  "{}: {} images are called {}; write their folders too",
-                  where,
-                  found.size(),
-                  name));
-  }
-
- private:
-  const Dataset& dataset_;
-  std::multimap<std::string, int64_t> by_base_;
-};
-
 int64_t read_class(
     const std::string& word,
     const std::map<std::string, int64_t>& names,
@@ -189,21 +146,15 @@ LabelSets read_text(
     const Dataset& dataset,
     const ModelClasses& model,
     const std::string& file) {
-  const ImageIndex images(dataset);
+  const ImageFinder images(dataset);
   std::map<std::string, int64_t> names;
   for (size_t i = 0; i < model.names.size(); ++i) {
     names.emplace(model.names[i], static_cast<int64_t>(i));
   }
   LabelSets sets(static_cast<size_t>(dataset.size()));
   std::vector<bool> is_named(sets.size(), false);
-  std::istringstream lines(text);
-  int64_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    const std::string where = fmt::format("{}:{}", file, ++number);
-    const std::vector<std::string> words = split_words(line);
-    if (words.empty() || words.front().starts_with('#')) {
-      continue;
-    }
+  for (const auto& [number, words] : split_lines(text)) {
+    const std::string where = fmt::format("{}:{}", file, number);
     const auto image = static_cast<size_t>(images.find(words.front(), where));
     if (is_named[image]) {
       throw Error(fmt::format("{}: {} is named before; name it once", where, words.front()));

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "src/core/philox.h"
+
 namespace vim::data {
 namespace {
 
@@ -41,6 +43,14 @@ std::vector<int64_t> take_shard(const std::vector<int64_t>& list, const ShardOpt
   return taken;
 }
 
+// Fisher and Yates.
+template <typename T>
+void shuffle(std::vector<T>& list, core::Random& random) {
+  for (size_t i = list.size(); i > 1; --i) {
+    std::swap(list[i - 1], list[static_cast<size_t>(random.uniform_int(0, int64_t(i) - 1))]);
+  }
+}
+
 std::vector<int64_t> iota(int64_t n) {
   std::vector<int64_t> list(static_cast<size_t>(n));
   std::iota(list.begin(), list.end(), int64_t{0});
@@ -70,6 +80,47 @@ std::vector<int64_t> shuffled_order(int64_t n, uint64_t seed, uint64_t epoch) {
 std::vector<int64_t> distributed_order(int64_t n, const ShardOptions& shard) {
   check_shard(n, shard);
   return take_shard(shard.shuffle ? shuffled_order(n, shard.seed, shard.epoch) : iota(n), shard);
+}
+
+std::vector<int64_t> evaluation_order(int64_t n, int64_t world, int64_t rank) {
+  check_shard(n, {.world = world, .rank = rank});
+  std::vector<int64_t> order;
+  for (int64_t i = rank; i < n; i += world) {
+    order.push_back(i);
+  }
+  return order;
+}
+
+std::vector<std::vector<int64_t>> images_by_class(const Dataset& dataset) {
+  std::vector<std::vector<int64_t>> by_class(static_cast<size_t>(dataset.num_classes()));
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    by_class[static_cast<size_t>(dataset.label(i))].push_back(i);
+  }
+  return by_class;
+}
+
+std::vector<int64_t> class_balanced_order(
+    const std::vector<std::vector<int64_t>>& by_class, uint64_t seed, uint64_t epoch) {
+  std::vector<std::vector<int64_t>> classes;  // those that have images
+  size_t num_images = 0;
+  for (const std::vector<int64_t>& images : by_class) {
+    num_images += images.size();
+    if (!images.empty()) {
+      classes.push_back(images);
+    }
+  }
+  core::Random random({seed, core::RandomStream::kSampler, epoch});
+  shuffle(classes, random);
+  std::vector<int64_t> order;
+  for (size_t i = 0; i < classes.size(); ++i) {
+    const size_t surplus = i < num_images % classes.size() ? 1 : 0;
+    shuffle(classes[i], random);
+    for (size_t k = 0; k < num_images / classes.size() + surplus; ++k) {
+      order.push_back(classes[i][k % classes[i].size()]);
+    }
+  }
+  shuffle(order, random);
+  return order;
 }
 
 int64_t repeated_augmentation_size(int64_t n) { return n / kSelectedRound * kSelectedRound; }

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "src/data/dataset.h"
+
 namespace vim::data {
 
 /// torch.randperm(n) from a CPU generator with that seed (its low 32 bits count). n < 2^32 / 20,
@@ -25,6 +27,18 @@ struct ShardOptions {
 /// PyTorch's DistributedSampler: the permutation (or 0..n-1), padded with its own beginning to a
 /// multiple of `world`, every world-th entry from `rank` on.
 std::vector<int64_t> distributed_order(int64_t n, const ShardOptions& shard);
+
+/// What process `rank` of `world` evaluates of n images: every world-th from `rank` on, none twice.
+std::vector<int64_t> evaluation_order(int64_t n, int64_t world, int64_t rank);
+
+/// Image numbers by class, ascending.
+std::vector<std::vector<int64_t>> images_by_class(const Dataset& dataset);
+
+/// As many positions as there are images. Of each class that has any, equally often, or once more
+/// for those that a draw picks where the number does not divide; of the images of a class, each
+/// equally often or once more. `by_class`: see images_by_class.
+std::vector<int64_t> class_balanced_order(
+    const std::vector<std::vector<int64_t>>& by_class, uint64_t seed, uint64_t epoch);
 
 /// Images in an epoch of repeated_augmentation_order over n images, of all processes together: n
 /// rounded down to a multiple of 256, as long as `world` divides it.

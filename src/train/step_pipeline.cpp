@@ -116,6 +116,9 @@ std::vector<int64_t> StepPipeline::epoch_order(int64_t epoch) const {
   if (options_.step.augment.repeated) {
     return data::repeated_augmentation_order(images_.size(), {.epoch = number});
   }
+  if (options_.data.sampler == data::SamplerKind::kClassBalanced) {
+    return data::class_balanced_order(data::images_by_class(images_), train_options().seed, number);
+  }
   return data::shuffled_order(images_.size(), train_options().seed, number);
 }
 

@@ -271,6 +271,11 @@ TEST_CASE("augmentation policies are read with the configuration, mistakes named
       {"augment:\n  three_augment: true\n  auto_augment: rand-m9\n",
        "run.yaml:2: augment.three_augment: it takes the place of augment.auto_augment, which is "
        "rand-m9; set that to none, or this to false"},
+      {"data:\n  sampler: class_balanced\n  subset: 0.1\n", ""},
+      {"data:\n  sampler: class_balanced\naugment:\n  repeated: true\n",
+       "run.yaml:2: data.sampler: class_balanced does not go with augment.repeated; choose one of "
+       "the two"},
+      {"data:\n  subset: 0\n", "run.yaml:2: data.subset: got 0; use a number above 0 to 1"},
       {"augment:\n  color_jitter: -1\n",
        "run.yaml:2: augment.color_jitter: got -1; use a number of at least 0"},
       {"augment:\n  interpolation: lanzcos\n",

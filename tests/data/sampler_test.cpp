@@ -69,3 +69,50 @@ TEST_CASE("Orders of no images are empty and impossible arguments are refused") 
   shard.rank = 1;
   CHECK_THROWS_AS(vim::data::distributed_order(10, shard), std::invalid_argument);
 }
+
+TEST_CASE("evaluation_order deals every image out once") {
+  std::vector<int64_t> all;
+  for (int64_t rank = 0; rank < 4; ++rank) {
+    const auto order = vim::data::evaluation_order(10, 4, rank);
+    CHECK(order.front() == rank);
+    all.insert(all.end(), order.begin(), order.end());
+  }
+  std::sort(all.begin(), all.end());
+  CHECK(all == std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+  CHECK(vim::data::evaluation_order(2, 4, 3).empty());
+}
+
+TEST_CASE("class_balanced_order visits classes alike, and images of a class alike") {
+  // 2, 0, 5 and 13 images: 20 positions, of which each class that has images gets 6 or 7.
+  std::vector<std::vector<int64_t>> by_class(4);
+  for (int64_t i = 0; i < 20; ++i) {
+    by_class[i < 2 ? 0 : i < 7 ? 2 : 3].push_back(i);
+  }
+  const auto order = vim::data::class_balanced_order(by_class, 3, 8);
+  REQUIRE(order.size() == 20);
+  std::vector<int64_t> visits(20, 0);
+  for (const int64_t image : order) {
+    ++visits[static_cast<size_t>(image)];
+  }
+  for (const std::vector<int64_t>& images : by_class) {
+    int64_t of_class = 0;
+    int64_t least = 100;
+    int64_t most = 0;
+    for (const int64_t image : images) {
+      const int64_t count = visits[static_cast<size_t>(image)];
+      of_class += count;
+      least = std::min(least, count);
+      most = std::max(most, count);
+    }
+    CHECK((images.empty() || of_class == 6 || of_class == 7));
+    CHECK((images.empty() || most - least <= 1));
+  }
+}
+
+TEST_CASE("class_balanced_order depends on seed and epoch alone, and on both") {
+  const std::vector<std::vector<int64_t>> by_class = {{0, 1, 2, 3, 4}, {5, 6, 7, 8, 9, 10, 11}};
+  const auto order = vim::data::class_balanced_order(by_class, 3, 8);
+  CHECK(order == vim::data::class_balanced_order(by_class, 3, 8));
+  CHECK(order != vim::data::class_balanced_order(by_class, 3, 9));
+  CHECK(order != vim::data::class_balanced_order(by_class, 4, 8));
+}

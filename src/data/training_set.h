@@ -1,0 +1,15 @@
+// The training images that a configuration asks for.
+#pragma once
+
+#include <memory>
+
+#include "src/data/data_options.h"
+#include "src/data/dataset.h"
+
+namespace vim::data {
+
+/// Opens train_location(options) and takes the subset of it that the options name. Throws
+/// vim::Error as open_dataset and read_subset do.
+std::unique_ptr<Dataset> open_training_set(const DataOptions& options);
+
+}  // namespace vim::data
