@@ -99,6 +99,19 @@ compat: {v1_gate_defect: true, schedule_lag: false, decay_A_log: false, unweight
   CHECK(config.checkpoint.keep == 5);
 }
 
+TEST_CASE("the places of data, labels and indexes are set by their keys") {
+  const RunConfig config = parse(
+      "data: {format: tar, path: t.tar, val_path: v.tar, train_labels: a, val_labels: b,\n"
+      "  synsets: c, index: d, val_index: e}\n");
+  CHECK(config.data.format == vim::data::DataFormat::kTar);
+  CHECK(config.data.train_labels == "a");
+  CHECK(config.data.val_labels == "b");
+  CHECK(config.data.synsets == "c");
+  CHECK(config.data.index == "d");
+  CHECK(config.data.val_index == "e");
+  CHECK(parse("{}").data.format == vim::data::DataFormat::kAuto);
+}
+
 TEST_CASE("erasing and mixing are set by their keys") {
   const RunConfig config = parse(
       "augment: {erase_prob: 0.5, erase_mode: rand, erase_count: 3, erase_area: [0.1, 0.25],\n"

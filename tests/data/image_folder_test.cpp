@@ -1,9 +1,13 @@
 // Image folders in temporary directories: order, labels, odd files, and what is refused.
+#include <chrono>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 #include "src/data/dataset.h"
 #include "src/data/decode.h"
+#include "src/data/indexed_build.h"
+#include "src/data/indexed_dataset.h"
 #include "tests/data/jpeg_writer.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_folder.h"
@@ -109,4 +113,66 @@ TEST_CASE("A loop of links inside a class is refused instead of followed for eve
         open_dataset({DataFormat::kFolder, folder.path().string(), true});
       }),
       "nothing was thrown"));
+}
+
+namespace {
+
+// An image folder with an index in it, as vim_data index makes it.
+void write_folder_index(const fs::path& root) {
+  vim::data::IndexedSet set =
+      vim::data::find_folder_set({DataFormat::kFolder, root.string(), true});
+  vim::data::write_index(set.index, vim::data::build_index(set, {}).bytes);
+}
+
+std::vector<std::string> names_in(const fs::path& root) {
+  return relative_names(*open_dataset({DataFormat::kFolder, root.string(), true}), root);
+}
+
+}  // namespace
+
+TEST_CASE("An image folder without an index gets none") {
+  const TempFolder folder;
+  write_jpeg_file(folder / "a/1.jpg");
+  CHECK(names_in(folder.path()) == std::vector<std::string>{"a/1.jpg"});
+  CHECK(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()) == 1);
+}
+
+TEST_CASE("An image folder's index is used as long as no folder in it has changed") {
+  const TempFolder folder;
+  write_jpeg_file(folder / "a/1.jpg");
+  write_jpeg_file(folder / "a/deep/2.jpg");
+  write_jpeg_file(folder / "b/3.jpg");
+  write_folder_index(folder.path());
+  const auto written = fs::last_write_time(folder / ".vimindex");
+  CHECK(names_in(folder.path()) == std::vector<std::string>{"a/1.jpg", "a/deep/2.jpg", "b/3.jpg"});
+  CHECK(fs::last_write_time(folder / ".vimindex") == written);
+}
+
+TEST_CASE("An image folder's index is made again when a file or class comes or goes") {
+  const TempFolder folder;
+  write_jpeg_file(folder / "a/1.jpg");
+  write_jpeg_file(folder / "a/deep/2.jpg");
+  write_folder_index(folder.path());
+  // A folder's time may count in steps of milliseconds; set it apart by hand.
+  const auto later = [](const fs::path& path) {
+    fs::last_write_time(path, fs::last_write_time(path) + std::chrono::seconds(1));
+  };
+  write_jpeg_file(folder / "a/deep/3.jpg");
+  later(folder / "a/deep");
+  CHECK(names_in(folder.path()).size() == 3);
+  write_jpeg_file(folder / "c/4.jpg");
+  CHECK(names_in(folder.path()).size() == 4);
+  fs::remove_all(folder / "a/deep");
+  later(folder / "a");
+  CHECK(names_in(folder.path()) == std::vector<std::string>{"a/1.jpg", "c/4.jpg"});
+  CHECK(vim::data::ImageIndex::map(folder / ".vimindex").size() == 2);
+}
+
+TEST_CASE("An image folder's index lies elsewhere where the user says so") {
+  const TempFolder folder;
+  write_jpeg_file(folder / "set/a/1.jpg");
+  vim::data::DatasetLocation location{DataFormat::kAuto, (folder / "set").string(), true};
+  location.index = (folder / "set.vimindex").string();
+  CHECK(open_dataset(location)->size() == 1);
+  CHECK(vim::data::ImageIndex::map(location.index).size() == 1);
 }
