@@ -15,6 +15,7 @@ if(NOT VIM_FROM_PACKAGE)
 endif()
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 
 # libjpeg-turbo, statically: its soname differs between distributions.
 find_library(VIM_JPEG_LIBRARY NAMES libjpeg.a jpeg REQUIRED)

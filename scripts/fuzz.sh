@@ -6,6 +6,7 @@
 #   scripts/fuzz.sh [--runs N] [TARGET...]      default: 100000 inputs for every target
 #
 # Targets: safetensors, yaml, image, zip, pickle, weights. Inputs found are kept in
+# Targets: safetensors, yaml, zip, pickle, weights, tar, index. Inputs found are kept in
 # build/fuzz/corpus and used again. A finding is written to build/fuzz/findings.
 # shellcheck source-path=SCRIPTDIR source=prelude.sh
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
@@ -22,6 +23,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 if [ ${#targets[@]} = 0 ]; then targets=(safetensors yaml image zip pickle weights); fi
+if [ ${#targets[@]} = 0 ]; then targets=(safetensors yaml zip pickle weights tar index); fi
 
 BUILD=$ROOT/build/fuzz
 PROFDATA=$(command -v llvm-profdata-14 || command -v llvm-profdata) || fail "no llvm-profdata"
@@ -47,6 +49,8 @@ sources_of() {
     weights)
       say src/weights/{torch_{file,legacy,tensor,types,zip},weight_{file,sets}}.cpp \
         src/weights/{file_kind,official_checkpoint}.cpp ;;
+    tar) say src/data/{tar_{header,images,reader,source},image_layout,indexed_build}.cpp ;;
+    index) say src/data/image_index{,_writer}.cpp ;;
     *) fail "unknown target '$1'" "see scripts/fuzz.sh --help" ;;
   esac
 }

@@ -1,12 +1,13 @@
 // CIFAR's binary files: records of one or two label bytes and a 32x32 image stored plane by plane.
 #include "src/data/cifar.h"
 
-#include <fstream>
-#include <system_error>
-
 #include <fmt/format.h>
 
+#include <sstream>
+#include <system_error>
+
 #include "src/core/error.h"
+#include "src/data/cifar_files.h"
 
 namespace vim::data {
 namespace {
@@ -21,6 +22,7 @@ constexpr int64_t kImageBytes = kPlaneBytes * 3;
 struct Layout {
   std::string title;
   std::string folder;
+  std::string archive;
   std::string names_file;
   int64_t num_classes = 0;
   int64_t label_bytes = 0;  // the last of them is the label
@@ -30,7 +32,15 @@ struct Layout {
 
 Layout layout_of(DataFormat format, bool train) {
   if (format == DataFormat::kCifar10) {
-    Layout layout{"CIFAR-10", "cifar-10-batches-bin", "batches.meta.txt", 10, 1, 10000, {}};
+    Layout layout{
+        "CIFAR-10",
+        "cifar-10-batches-bin",
+        "cifar-10-binary.tar.gz",
+        "batches.meta.txt",
+        10,
+        1,
+        10000,
+        {}};
     layout.files = {"test_batch.bin"};
     if (train) {
       layout.files = {
@@ -42,32 +52,50 @@ Layout layout_of(DataFormat format, bool train) {
     }
     return layout;
   }
-  Layout layout{"CIFAR-100", "cifar-100-binary", "fine_label_names.txt", 100, 2, 10000, {}};
+  Layout layout{
+      "CIFAR-100",
+      "cifar-100-binary",
+      "cifar-100-binary.tar.gz",
+      "fine_label_names.txt",
+      100,
+      2,
+      10000,
+      {}};
   layout.files = {train ? "train.bin" : "test.bin"};
   layout.records_per_file = train ? 50000 : 10000;
   return layout;
 }
 
-fs::path find_folder(const fs::path& path, const Layout& layout) {
+// The folder that holds the files, or the archive.
+fs::path find_files(const fs::path& path, const Layout& layout) {
   std::error_code ignored;
+  if (is_archive_name(path) && fs::is_regular_file(path, ignored)) {
+    return path;
+  }
   for (const fs::path& folder : {path, path / layout.folder}) {
     if (fs::exists(folder / layout.files.front(), ignored)) {
       return folder;
     }
   }
+  if (fs::is_regular_file(path / layout.archive, ignored)) {
+    return path / layout.archive;
+  }
   throw Error(fmt::format(
-      "{}: no {} binary files ({}) there or in {}; download the binary version and unpack it",
+      "{}: no {} binary files ({}) there or in {}, nor {}; download the binary version",
       path.string(),
       layout.title,
       layout.files.front(),
-      layout.folder));
+      layout.folder,
+      layout.archive));
 }
 
-std::vector<std::string> read_class_names(const fs::path& path, int64_t num_classes) {
-  std::ifstream file(path);
+std::vector<std::string> read_class_names(const CifarFiles& files, const Layout& layout) {
+  std::vector<uint8_t> bytes;
+  files.read(layout.names_file, bytes);
+  std::istringstream text(std::string(bytes.begin(), bytes.end()));
   std::vector<std::string> names;
   std::string line;
-  while (std::getline(file, line)) {
+  while (std::getline(text, line)) {
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) {
       line.pop_back();
     }
@@ -75,12 +103,12 @@ std::vector<std::string> read_class_names(const fs::path& path, int64_t num_clas
       names.push_back(line);
     }
   }
-  if (static_cast<int64_t>(names.size()) != num_classes) {
+  if (static_cast<int64_t>(names.size()) != layout.num_classes) {
     throw Error(fmt::format(
         "{}: {} class names found where {} are expected; unpack the archive again",
-        path.string(),
+        files.name(layout.names_file),
         names.size(),
-        num_classes));
+        layout.num_classes));
   }
   return names;
 }
@@ -96,13 +124,15 @@ void interleave(const uint8_t* planes, uint8_t* pixels) {
 
 class Cifar : public Dataset {
  public:
-  Cifar(const fs::path& folder, Layout layout) : layout_(std::move(layout)) {
-    class_names_ = read_class_names(folder / layout_.names_file, layout_.num_classes);
+  Cifar(const CifarFiles& files, Layout layout) : layout_(std::move(layout)) {
+    class_names_ = read_class_names(files, layout_);
     const auto num_images = layout_.records_per_file * static_cast<int64_t>(layout_.files.size());
     pixels_.reserve(static_cast<size_t>(num_images * kImageBytes));
+    std::vector<uint8_t> bytes;
     for (const std::string& file : layout_.files) {
-      paths_.push_back((folder / file).string());
-      load(paths_.back());
+      paths_.push_back(files.name(file));
+      const bool is_there = files.read(file, bytes);
+      load(paths_.back(), bytes, is_there);
     }
   }
 
@@ -124,30 +154,22 @@ class Cifar : public Dataset {
   }
 
  private:
-  void load(const std::string& path) {
-    const int64_t record_bytes = layout_.label_bytes + kImageBytes;
-    const int64_t expected = layout_.records_per_file * record_bytes;
-    std::error_code error;
-    const auto size = static_cast<int64_t>(fs::file_size(path, error));
-    if (error || size != expected) {
+  void load(const std::string& path, std::span<const uint8_t> bytes, bool is_there) {
+    const auto record_bytes = static_cast<size_t>(layout_.label_bytes + kImageBytes);
+    const size_t expected = static_cast<size_t>(layout_.records_per_file) * record_bytes;
+    if (!is_there || bytes.size() != expected) {
       throw Error(fmt::format(
           "{}: {} where {} bytes are expected; download and unpack the archive again",
           path,
-          error ? error.message() : fmt::format("{} bytes", size),
+          is_there ? fmt::format("{} bytes", bytes.size()) : "no such file",
           expected));
     }
-    std::ifstream file(path, std::ios::binary);
-    std::vector<uint8_t> record(static_cast<size_t>(record_bytes));
-    for (int64_t i = 0; i < layout_.records_per_file; ++i) {
-      file.read(reinterpret_cast<char*>(record.data()), record_bytes);
-      if (!file) {
-        throw Error(fmt::format("{}: cannot be read; check its permissions", path));
-      }
-      add_record(record, path);
+    for (size_t begin = 0; begin < bytes.size(); begin += record_bytes) {
+      add_record(bytes.subspan(begin, record_bytes), path);
     }
   }
 
-  void add_record(const std::vector<uint8_t>& record, const std::string& path) {
+  void add_record(std::span<const uint8_t> record, const std::string& path) {
     const uint8_t label = record[static_cast<size_t>(layout_.label_bytes) - 1];
     if (label >= layout_.num_classes) {
       throw Error(fmt::format(
@@ -173,19 +195,21 @@ class Cifar : public Dataset {
 
 std::unique_ptr<Dataset> open_cifar(DataFormat format, const fs::path& path, bool train) {
   Layout layout = layout_of(format, train);
-  const fs::path folder = find_folder(path, layout);
-  return std::make_unique<Cifar>(folder, std::move(layout));
+  const CifarFiles files(find_files(path, layout));
+  return std::make_unique<Cifar>(files, std::move(layout));
 }
 
 std::optional<DataFormat> find_cifar(const fs::path& path) {
   for (const DataFormat format : {DataFormat::kCifar10, DataFormat::kCifar100}) {
     const Layout layout = layout_of(format, /*train=*/false);
     std::error_code ignored;
+    bool is_there = path.filename() == layout.archive || fs::exists(path / layout.archive, ignored);
     for (const fs::path& folder : {path, path / layout.folder}) {
-      if (fs::exists(folder / layout.files.front(), ignored) &&
-          fs::exists(folder / layout.names_file, ignored)) {
-        return format;
-      }
+      is_there = is_there || (fs::exists(folder / layout.files.front(), ignored) &&
+                              fs::exists(folder / layout.names_file, ignored));
+    }
+    if (is_there) {
+      return format;
     }
   }
   return std::nullopt;

@@ -9,9 +9,10 @@
 
 namespace vim::data {
 
-/// Opens the training or test images in `path` or in its cifar-10-batches-bin / cifar-100-binary.
-/// CIFAR-100 uses the fine labels. Throws vim::Error naming the file that is missing, of the wrong
-/// size, or holds a label out of range.
+/// Opens the training or test images in `path` or in its cifar-10-batches-bin / cifar-100-binary,
+/// or in the archive cifar-10-binary.tar.gz / cifar-100-binary.tar.gz that `path` is or holds.
+/// CIFAR-100 uses the fine labels. Throws vim::Error naming the file that is missing, damaged, of
+/// the wrong size, or holds a label out of range.
 std::unique_ptr<Dataset> open_cifar(
     DataFormat format, const std::filesystem::path& path, bool train);
 

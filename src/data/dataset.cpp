@@ -28,7 +28,8 @@ std::unique_ptr<Dataset> open_folder(const DatasetLocation& location) {
   std::error_code ignored;
   if (std::filesystem::is_regular_file(location.path, ignored)) {
     throw Error(fmt::format(
-        "{}: is a file where a folder of images is expected; for tar files use data.format: auto",
+        "{}: is a file where a folder of images is expected; for a .tar use data.format: auto, and "
+        "unpack a compressed one to .tar",
         location.path));
   }
   return open_indexed(find_folder_set(location));

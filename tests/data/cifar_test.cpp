@@ -1,5 +1,7 @@
 // CIFAR's binary files, made sparse: all records are zero but those a test looks at.
+#include <cstdlib>
 #include <fstream>
+#include <iterator>
 
 #include "src/data/dataset.h"
 #include "tests/support/catch.h"
@@ -109,4 +111,77 @@ TEST_CASE("CIFAR files that are missing, cut off or damaged are refused by name"
   CHECK(contains(open(), "test_batch.bin: label 10 where 10 classes"));
   write_zeros(folder / "test_batch.bin", 30729999);
   CHECK(contains(open(), "test_batch.bin: 30729999 bytes where 30730000"));
+}
+
+namespace {
+
+// Packs the test images of CIFAR-10 as its archive is, by the system's programs.
+bool pack_archive(const TempFolder& folder) {
+  const fs::path inner = folder / "cifar-10-batches-bin";
+  fs::create_directories(inner);
+  write_names(inner / "batches.meta.txt", 10);
+  write_zeros(inner / "test_batch.bin", 30730000);
+  write_record(inner / "test_batch.bin", 42, {7});
+  const std::string command = "cd '" + folder.path().string() +
+                              "' && tar -czf cifar-10-binary.tar.gz cifar-10-batches-bin "
+                              "2>/dev/null && rm -r cifar-10-batches-bin";
+  return std::system(command.c_str()) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("CIFAR is read from its archive, which the path names or holds") {
+  const TempFolder folder;
+  if (!pack_archive(folder)) {
+    WARN("no tar or gzip program here");
+    return;
+  }
+  const fs::path archive = folder / "cifar-10-binary.tar.gz";
+  for (const fs::path& path : {folder.path(), archive}) {
+    for (const DataFormat format : {DataFormat::kAuto, DataFormat::kCifar10}) {
+      const auto dataset = open_dataset({format, path.string(), false});
+      CHECK(dataset->size() == 10000);
+      CHECK(dataset->label(42) == 7);
+      CHECK(dataset->label(43) == 0);
+      CHECK(contains(dataset->name(42), "cifar-10-binary.tar.gz:test_batch.bin, image 42"));
+      check_record(read_image(*dataset, 42));
+    }
+  }
+  CHECK(contains(
+      thrown_text([&] {
+        open_dataset({DataFormat::kCifar10, archive.string(), true});
+      }),
+      "tar.gz:data_batch_1.bin: no such file where 30730000 bytes"));
+}
+
+TEST_CASE("a CIFAR archive that is cut short or damaged is refused by name") {
+  const TempFolder folder;
+  if (!pack_archive(folder)) {
+    WARN("no tar or gzip program here");
+    return;
+  }
+  const fs::path archive = folder / "cifar-10-binary.tar.gz";
+  const auto open = [&archive] {
+    return thrown_text([&] { open_dataset({DataFormat::kAuto, archive.string(), false}); });
+  };
+  std::ifstream file(archive, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  const auto write = [&archive](const std::string& text) {
+    std::ofstream(archive, std::ios::binary) << text;
+  };
+  write(bytes.substr(0, bytes.size() / 2));
+  CHECK(contains(open(), "cifar-10-binary.tar.gz: damaged before byte"));
+  std::string changed = bytes;
+  changed[bytes.size() - 6] = static_cast<char>(changed[bytes.size() - 6] ^ 1);  // the CRC-32
+  write(changed);
+  CHECK(contains(open(), "cifar-10-binary.tar.gz: damaged before byte"));
+  write("no archive");
+  CHECK(contains(open(), "cifar-10-binary.tar.gz: damaged at byte 0"));
+}
+
+TEST_CASE("the two CIFAR sets are told apart by their files") {
+  const TempFolder folder;
+  write_names(folder / "fine_label_names.txt", 100);
+  write_zeros(folder / "test.bin", 30740000);
+  CHECK(open_dataset({DataFormat::kAuto, folder.path().string(), false})->num_classes() == 100);
 }

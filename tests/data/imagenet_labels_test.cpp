@@ -41,7 +41,9 @@ class ValidationSet {
 
   // "CLASS:BYTES" of each image in order.
   std::vector<std::string> read(
-      const std::string& labels, const std::string& synsets = "", const char* set = "val.tar") const {
+      const std::string& labels,
+      const std::string& synsets = "",
+      const char* set = "val.tar") const {
     write("labels", labels);
     DatasetLocation location{DataFormat::kAuto, path(set), /*is_train=*/false, path("labels")};
     if (!synsets.empty()) {
@@ -109,8 +111,9 @@ TEST_CASE("numbers behind names are looked up too") {
   const ValidationSet set;
   const std::string front = "ILSVRC2012_val_0000000";
   CHECK(
-      set.read(front + "1 2\n" + front + "2 3\n" + front + "3 1\n" + front + "4 2\n",
-               "n11\nn05\nn01\n") == kExpected);
+      set.read(
+          front + "1 2\n" + front + "2 3\n" + front + "3 1\n" + front + "4 2\n",
+          "n11\nn05\nn01\n") == kExpected);
 }
 
 TEST_CASE("a flat folder with a label list is the same set") {
@@ -146,11 +149,13 @@ TEST_CASE("mistakes in label lists are named with file and line") {
   CHECK(contains(set.refusal("1\n2\n3\n4\n"), "labels:1: labels are numbers; say in data.synsets"));
   CHECK(contains(set.refusal("1\n2\n3\n4\n", "a\nb\nc\n"), "labels:4: 4 is no number of a class"));
   CHECK(contains(set.refusal("0\n2\n3\n1\n", "a\nb\nc\n"), "labels:1: 0 is no number of a class"));
-  CHECK(contains(set.refusal("1\n1\n1\n1\n", "1 a\n1 b\n"), "synsets:2: number 1 stands here again"));
+  CHECK(
+      contains(set.refusal("1\n1\n1\n1\n", "1 a\n1 b\n"), "synsets:2: number 1 stands here again"));
   CHECK(contains(set.refusal("1\n1\n1\n1\n", "1\n"), "synsets:1: holds a number alone"));
   CHECK(contains(set.refusal("x.JPEG n1\n"), "labels:1: there is no image x.JPEG"));
   CHECK(contains(
-      set.refusal("\n" + front + "1 n1\n" + front + "1.JPEG n1\n"), "labels:3: " + front + "1.JPEG"));
+      set.refusal("\n" + front + "1 n1\n" + front + "1.JPEG n1\n"),
+      "labels:3: " + front + "1.JPEG"));
   CHECK(contains(set.refusal(front + "1 n1 n2\n"), "labels:1: 3 words; write `IMAGE CLASS`"));
   CHECK(contains(set.refusal(front + "1 n1\n"), "labels: has no line for " + front));
   CHECK(contains(set.refusal("\n# nothing\n"), "labels: holds no labels"));

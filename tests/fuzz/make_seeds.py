@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the zip, pickle and weights fuzz targets, and some of safetensors:
+"""Writes the seeds of the zip, pickle, weights and tar fuzz targets, and some of safetensors:
 make_seeds.py SEEDS_DIR.
 
 Needs Python's standard library only; the names of PyTorch's functions are put together by hand. The
@@ -13,6 +13,7 @@ import json
 import pickle
 import struct
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -334,7 +335,48 @@ def headers():
         write("safetensors", f"{key}.safetensors", struct.pack("<Q", len(header)) + header.encode())
 
 
+def packed_tar(names, form=tarfile.USTAR_FORMAT, links=(), extra=None):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as tar:
+        for key in names:
+            info = tarfile.TarInfo(key)
+            data = names[key] if isinstance(names, dict) else b"image"
+            info.size = len(data)
+            info.pax_headers = extra or {}
+            tar.addfile(info, io.BytesIO(data))
+        for key in links:
+            info = tarfile.TarInfo(key)
+            info.type, info.linkname = tarfile.SYMTYPE, "a/1.jpg"
+            tar.addfile(info)
+    data = out.getvalue().rstrip(b"\0")  # a shorter end, since mutations there are lost
+    return data + bytes(-len(data) % 512 + 1024)
+
+
+def tars():
+    """Tar files of every format; the target makes checksums right again."""
+    two = ("a/1.jpg", "b/2.png")
+    long = ("a/" + "n" * 300 + ".jpg", "b/" + "d" * 120 + "/1.jpg")
+    inner = packed_tar(("1.JPEG", "x/2.JPEG"))
+    seeds = {
+        "plain": packed_tar(two, links=("a/3.jpg",)),
+        "dots": packed_tar(("./a//1.jpg", "./b/._2.jpg", "./b/2.jpg", "./notes.txt")),
+        "gnu": packed_tar(long, tarfile.GNU_FORMAT),
+        "pax": packed_tar(long, tarfile.PAX_FORMAT),
+        "size": packed_tar(two, tarfile.PAX_FORMAT, extra={"size": "5", "comment": "x"}),
+        "sparse": packed_tar(two, tarfile.PAX_FORMAT, extra={"GNU.sparse.major": "1"}),
+        "nested": packed_tar({"n1.tar": inner, "n2.tar": inner}),
+        "parts": packed_tar(("s/train/1.jpg", "s/val/1.jpg")),
+        "flat": packed_tar(("s/1.jpg", "s/2.jpg")),
+        "twice": packed_tar(("a/1.jpg", "a/1.jpg", "b/1.jpg")),
+        "nothing": packed_tar(()),
+        "compressed": b"\x1f\x8b" + bytes(600),
+    }
+    for key, data in seeds.items():
+        write("tar", key + ".tar", data)
+
+
 pickles()
 archives()
+tars()
 headers()
 weight_files()
