@@ -32,13 +32,14 @@ std::pair<std::string, std::string> split_inner(const std::string& path) {
   return {path.substr(0, end), path.substr(end + 1)};
 }
 
-std::vector<fs::path> list_visible(const fs::path& folder, const std::string& path) {
-  std::vector<fs::path> entries;
+// The entries know whether they are folders without a further look at each.
+std::vector<fs::directory_entry> list_visible(const fs::path& folder, const std::string& path) {
+  std::vector<fs::directory_entry> entries;
   std::error_code error;
   for (fs::directory_iterator item(folder, error), end; !error && item != end;
        item.increment(error)) {
     if (!item->path().filename().string().starts_with('.')) {
-      entries.push_back(item->path());
+      entries.push_back(*item);
     }
   }
   if (error) {
@@ -52,9 +53,9 @@ std::vector<fs::path> list_visible(const fs::path& folder, const std::string& pa
 TarLocation match_pattern(const fs::path& pattern) {
   TarLocation location{folder_of(pattern), {}, "", {}};
   std::string name = pattern.filename().string();
-  for (const fs::path& entry : list_visible(location.folder, pattern.string())) {
-    if (::fnmatch(name.c_str(), entry.filename().c_str(), 0) == 0) {
-      location.files.push_back(entry);
+  for (const fs::directory_entry& entry : list_visible(location.folder, pattern.string())) {
+    if (::fnmatch(name.c_str(), entry.path().filename().c_str(), 0) == 0) {
+      location.files.push_back(entry.path());
     }
   }
   if (location.files.empty()) {
@@ -67,13 +68,13 @@ TarLocation match_pattern(const fs::path& pattern) {
 
 std::optional<TarLocation> list_shards(const fs::path& folder) {
   TarLocation location{folder, {}, "", folder / kIndexEnding};
-  for (const fs::path& entry : list_visible(folder, folder.string())) {
+  for (const fs::directory_entry& entry : list_visible(folder, folder.string())) {
     std::error_code ignored;
-    if (fs::is_directory(entry, ignored)) {
+    if (entry.is_directory(ignored)) {
       return std::nullopt;
     }
-    if (is_tar_name(entry.string())) {
-      location.files.push_back(entry);
+    if (is_tar_name(entry.path().string())) {
+      location.files.push_back(entry.path());
     }
   }
   return location.files.empty() ? std::nullopt : std::optional(location);
