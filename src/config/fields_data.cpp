@@ -78,7 +78,8 @@ std::vector<Field> label_fields() {
           {"data.train_labels", "label list of training images without class folders"},
           [](RunConfig& c) { return &c.data.train_labels; }),
       text(
-          {"data.val_labels", "the same for evaluation images, as ImageNet's are downloaded"},
+          {"data.val_labels",
+           "the same for evaluation images, or ImageNet's ILSVRC2012_devkit_t12.tar.gz"},
           [](RunConfig& c) { return &c.data.val_labels; }),
       text(
           {"data.synsets", "file that says which class each number in label lists is"},

@@ -7,7 +7,7 @@
 #include <system_error>
 
 #include "src/core/error.h"
-#include "src/data/cifar_files.h"
+#include "src/data/packed_files.h"
 
 namespace vim::data {
 namespace {
@@ -89,7 +89,7 @@ fs::path find_files(const fs::path& path, const Layout& layout) {
       layout.archive));
 }
 
-std::vector<std::string> read_class_names(const CifarFiles& files, const Layout& layout) {
+std::vector<std::string> read_class_names(const PackedFiles& files, const Layout& layout) {
   std::vector<uint8_t> bytes;
   files.read(layout.names_file, bytes);
   std::istringstream text(std::string(bytes.begin(), bytes.end()));
@@ -124,7 +124,7 @@ void interleave(const uint8_t* planes, uint8_t* pixels) {
 
 class Cifar : public Dataset {
  public:
-  Cifar(const CifarFiles& files, Layout layout) : layout_(std::move(layout)) {
+  Cifar(const PackedFiles& files, Layout layout) : layout_(std::move(layout)) {
     class_names_ = read_class_names(files, layout_);
     const auto num_images = layout_.records_per_file * static_cast<int64_t>(layout_.files.size());
     pixels_.reserve(static_cast<size_t>(num_images * kImageBytes));
@@ -195,7 +195,7 @@ class Cifar : public Dataset {
 
 std::unique_ptr<Dataset> open_cifar(DataFormat format, const fs::path& path, bool train) {
   Layout layout = layout_of(format, train);
-  const CifarFiles files(find_files(path, layout));
+  const PackedFiles files(find_files(path, layout));
   return std::make_unique<Cifar>(files, std::move(layout));
 }
 

@@ -12,6 +12,8 @@
 
 #include "src/core/error.h"
 #include "src/data/class_order.h"
+#include "src/data/mat_file.h"
+#include "src/data/packed_files.h"
 #include "src/data/text_lines.h"
 
 namespace vim::data {
@@ -23,8 +25,41 @@ constexpr std::string_view kKaggleHeader = "ImageId";
   throw Error(fmt::format("{}:{}: {}", path, line.number, what));
 }
 
+constexpr char kDevkitLabels[] = "ILSVRC2012_validation_ground_truth.txt";
+constexpr char kDevkitTable[] = "meta.mat";
+
+std::vector<uint8_t> read_devkit(const PackedFiles& files, const std::string& file) {
+  std::vector<uint8_t> bytes;
+  if (!files.read(file, bytes)) {
+    throw Error(fmt::format(
+        "{}: no such file; give ILSVRC2012_devkit_t12.tar.gz or a list of labels",
+        files.name(file)));
+  }
+  return bytes;
+}
+
+// The development kit numbers its classes in a table of its own, those of the challenge first.
+std::map<int64_t, std::string> read_devkit_synsets(const std::string& path) {
+  const PackedFiles files(path);
+  return read_mat_table(
+      read_devkit(files, kDevkitTable),
+      {.array = "synsets", .number = "ILSVRC2012_ID", .text = "WNID"},
+      files.name(kDevkitTable));
+}
+
+std::vector<TextLine> read_label_lines(const std::string& path) {
+  if (!is_archive_name(path)) {
+    return read_text_lines(path);
+  }
+  const std::vector<uint8_t> bytes = read_devkit(PackedFiles(path), kDevkitLabels);
+  return split_lines(std::string(bytes.begin(), bytes.end()));
+}
+
 // The classes by number, as a synset file gives them.
 std::map<int64_t, std::string> read_synsets(const std::string& path) {
+  if (is_archive_name(path)) {
+    return read_devkit_synsets(path);
+  }
   std::map<int64_t, std::string> synsets;
   for (const TextLine& line : read_text_lines(path)) {
     const int64_t number = parse_class_number(line.words.front());
@@ -172,8 +207,12 @@ std::vector<std::string> match_by_order(
 }  // namespace
 
 ImageLabels read_image_labels(const LabelFiles& files, const FoundImages& found) {
-  const ClassNames classes(files);
-  std::vector<TextLine> lines = read_text_lines(files.labels);
+  LabelFiles complete = files;
+  if (files.synsets.empty() && is_archive_name(files.labels)) {
+    complete.synsets = files.labels;
+  }
+  const ClassNames classes(complete);
+  std::vector<TextLine> lines = read_label_lines(files.labels);
   if (lines.empty()) {
     throw Error(fmt::format("{}: holds no labels; check the file", files.labels));
   }

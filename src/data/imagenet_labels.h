@@ -20,7 +20,8 @@ struct LabelFiles {
 ///   a class a line, for the images in the order of their names;
 ///   the same with numbers instead of classes, as ILSVRC2012_validation_ground_truth.txt has them;
 /// numbers count from 1 and become classes by `synsets`: lines `CLASS` (the first is 1) or
-/// `NUMBER CLASS`; what follows on a line is passed over. Throws vim::Error with file and line.
+/// `NUMBER CLASS`; what follows on a line is passed over. ImageNet's development kit,
+/// ILSVRC2012_devkit_t12.tar.gz, may stand for both files. Throws vim::Error with file and line.
 ImageLabels read_image_labels(const LabelFiles& files, const FoundImages& found);
 
 }  // namespace vim::data

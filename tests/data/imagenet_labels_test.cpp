@@ -1,6 +1,7 @@
 // Validation images without class folders, packed and unpacked, with every form of label list.
 #include "src/data/imagenet_labels.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -105,6 +106,30 @@ TEST_CASE("numbers a line are looked up, not taken as the order of sorted classe
   CHECK(set.read(numbers, "n11\nn05\nn01\n") == kExpected);
   CHECK(set.read(numbers, "3 n01 third, of ours\n2 n05\n1 n11\n") == kExpected);
   CHECK(set.read("0\n10\n7\n0\n", "0 n05\n10 n01\n7 n11\n") == kExpected);
+}
+
+TEST_CASE("ImageNet's development kit labels by itself, as it is downloaded") {
+  const ValidationSet set;
+  set.write("kit/data/ILSVRC2012_validation_ground_truth.txt", "2\n300\n1\n2\n");
+  fs::copy_file("tests/data/devkit_compressed.mat", set.path("kit/data/meta.mat"));
+  const std::string command = "cd '" + set.path("") + "' && tar -czf devkit.tar.gz kit 2>/dev/null";
+  if (std::system(command.c_str()) != 0) {
+    WARN("no tar or gzip program here");
+    return;
+  }
+  const auto dataset =
+      open_dataset({DataFormat::kAuto, set.path("val.tar"), false, set.path("devkit.tar.gz")});
+  CHECK(dataset->class_names() == std::vector<std::string>{"n01", "n05", "n11"});
+  CHECK(dataset->name(0) == set.path("val.tar") + ":ILSVRC2012_val_00000002.JPEG");
+  CHECK(dataset->label(3) == 2);
+  set.write("numbers", "300\n1\n2\n2\n");
+  const auto other = open_dataset(
+      {DataFormat::kAuto,
+       set.path("val.tar"),
+       false,
+       set.path("numbers"),
+       set.path("devkit.tar.gz")});
+  CHECK(other->name(0) == set.path("val.tar") + ":ILSVRC2012_val_00000001.JPEG");
 }
 
 TEST_CASE("numbers behind names are looked up too") {

@@ -1,4 +1,4 @@
-#include "src/data/cifar_files.h"
+#include "src/data/packed_files.h"
 
 #include <system_error>
 
@@ -10,11 +10,11 @@
 namespace vim::data {
 namespace {
 
-constexpr uint64_t kMaxUnpacked = uint64_t{1} << 30;  // either set has less than 200 MB
+constexpr uint64_t kMaxUnpacked = uint64_t{1} << 30;  // CIFAR has less than 200 MB
 
 }  // namespace
 
-CifarFiles::CifarFiles(const std::filesystem::path& path)
+PackedFiles::PackedFiles(const std::filesystem::path& path)
     : path_(path), is_archive_(is_archive_name(path)) {
   if (!is_archive_) {
     return;
@@ -30,11 +30,11 @@ CifarFiles::CifarFiles(const std::filesystem::path& path)
   }
 }
 
-std::string CifarFiles::name(const std::string& file) const {
+std::string PackedFiles::name(const std::string& file) const {
   return is_archive_ ? path_.string() + ":" + file : (path_ / file).string();
 }
 
-bool CifarFiles::read(const std::string& file, std::vector<uint8_t>& bytes) const {
+bool PackedFiles::read(const std::string& file, std::vector<uint8_t>& bytes) const {
   if (!is_archive_) {
     std::error_code ignored;
     if (!std::filesystem::exists(path_ / file, ignored)) {

@@ -1,4 +1,5 @@
-// The files of a CIFAR set: in a folder, or in the archive as it is downloaded.
+// Small files in a folder, or in the .tar.gz in which they are downloaded: CIFAR, ImageNet's
+// development kit.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +10,11 @@
 
 namespace vim::data {
 
-class CifarFiles {
+class PackedFiles {
  public:
   /// `path`: a folder, or a .tar.gz, which is unpacked in memory. Throws vim::Error naming an
   /// archive that cannot be read, and the byte where it is damaged.
-  explicit CifarFiles(const std::filesystem::path& path);
+  explicit PackedFiles(const std::filesystem::path& path);
 
   /// What to call one of the files in a message.
   std::string name(const std::string& file) const;
