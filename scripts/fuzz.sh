@@ -5,8 +5,7 @@
 #
 #   scripts/fuzz.sh [--runs N] [TARGET...]      default: 100000 inputs for every target
 #
-# Targets: safetensors, yaml, image, zip, pickle, weights. Inputs found are kept in
-# Targets: safetensors, yaml, zip, pickle, weights, tar, index. Inputs found are kept in
+# Targets: safetensors, yaml, image, zip, pickle, weights, tar, index. Inputs found are kept in
 # build/fuzz/corpus and used again. A finding is written to build/fuzz/findings.
 # shellcheck source-path=SCRIPTDIR source=prelude.sh
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
@@ -22,8 +21,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-if [ ${#targets[@]} = 0 ]; then targets=(safetensors yaml image zip pickle weights); fi
-if [ ${#targets[@]} = 0 ]; then targets=(safetensors yaml zip pickle weights tar index); fi
+if [ ${#targets[@]} = 0 ]; then targets=(safetensors yaml image zip pickle weights tar index); fi
 
 BUILD=$ROOT/build/fuzz
 PROFDATA=$(command -v llvm-profdata-14 || command -v llvm-profdata) || fail "no llvm-profdata"
