@@ -17,6 +17,7 @@
 #include "src/config/config.h"
 #include "src/core/atomic_file.h"
 #include "src/cuda/device.h"
+#include "src/data/training_set.h"
 #include "src/train/compute_device.h"
 #include "src/train/step_pipeline.h"
 

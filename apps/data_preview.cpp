@@ -18,6 +18,7 @@
 #include "src/data/loader.h"
 #include "src/data/opencv_formats.h"
 #include "src/data/sampler.h"
+#include "src/data/training_set.h"
 
 namespace vim::apps {
 namespace {

@@ -8,6 +8,7 @@
 #include "src/config/config.h"
 #include "src/core/logging.h"
 #include "src/cuda/device.h"
+#include "src/data/training_set.h"
 #include "src/models/model_summary.h"
 #include "src/train/compute_device.h"
 #include "src/train/trainer.h"
