@@ -2,13 +2,14 @@
 #include "apps/data_index.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "apps/app_main.h"
+#include "apps/progress.h"
 #include "src/core/error.h"
 #include "src/data/cifar.h"
 #include "src/data/indexed_build.h"
@@ -17,53 +18,9 @@
 namespace vim::apps {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 struct Arguments {
   data::DatasetLocation location;
   bool is_forced = false;
-};
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// How far the walk has come, on standard error: one line that is written over on a terminal,
-// elsewhere a line every few seconds.
-class ProgressLine {
- public:
-  void show(const data::IndexProgress& progress) {
-    if (seconds_since(shown_) < (is_terminal_ ? 0.2 : 5.0)) {
-      return;
-    }
-    shown_ = Clock::now();
-    const double done = static_cast<double>(progress.bytes_done);
-    const double total = static_cast<double>(progress.bytes_total);
-    const double seconds = seconds_since(start_);
-    fmt::print(
-        stderr,
-        "{}{} images, {:.1f} of {:.1f} GB, {:.2f} GB/s, {:.0f} s left{}",
-        is_terminal_ ? "\r" : "",
-        progress.images,
-        done / 1e9,
-        total / 1e9,
-        done / 1e9 / seconds,
-        done > 0 ? (total - done) * seconds / done : 0.0,
-        is_terminal_ ? "\x1B[K" : "\n");
-    has_shown_ = true;
-  }
-
-  void end() const {
-    if (is_terminal_ && has_shown_) {
-      fmt::print(stderr, "\r\x1B[K");
-    }
-  }
-
- private:
-  const bool is_terminal_ = ::isatty(STDERR_FILENO) != 0;
-  const Clock::time_point start_ = Clock::now();
-  Clock::time_point shown_ = start_;
-  bool has_shown_ = false;
 };
 
 data::IndexedSet find_set(const data::DatasetLocation& location) {
@@ -106,13 +63,21 @@ int make_index(const Arguments& arguments) {
       return kExitDone;
     }
   }
-  const auto start = Clock::now();
-  ProgressLine line;
-  const auto built =
-      data::build_index(set, [&line](const data::IndexProgress& progress) { line.show(progress); });
+  constexpr uint64_t kMegabyte = 1'000'000;
+  const auto start = std::chrono::steady_clock::now();
+  std::optional<Progress> line;
+  const auto built = data::build_index(set, [&line](const data::IndexProgress& progress) {
+    if (!line) {
+      line.emplace("index", "MB", static_cast<int64_t>(progress.bytes_total / kMegabyte));
+    }
+    line->update(static_cast<int64_t>(progress.bytes_done / kMegabyte));
+  });
+  if (line) {
+    line->finish();
+  }
   data::write_index(set.index, built.bytes);
-  line.end();
-  print_summary(set, built, seconds_since(start));
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  print_summary(set, built, seconds.count());
   return kExitDone;
 }
 

@@ -133,7 +133,7 @@ bool ImagePass::run(const data::Dataset& dataset, PassWork& work) {
   const int64_t size = dataset.size();
   const int64_t threads = num_threads(options_);
   StateSaver saver(state_, purpose_, data_set);
-  Progress progress(command_, size, first);
+  Progress progress(command_, "img", size, first);
   int64_t done = first;
   while (done < size && !core::stop_requested()) {
     const int64_t end = std::min(size, done + threads * kBlockOfThread);

@@ -25,19 +25,20 @@ std::string duration_text(double seconds) {
 
 }  // namespace
 
-std::string progress_text(int64_t done, int64_t total, int64_t fresh, double seconds) {
-  const int64_t percent = total > 0 ? 100 * done / total : 100;
-  std::string text = fmt::format("{} of {} ({} %)", done, total, percent);
-  if (fresh > 0 && seconds > 0.0) {
-    const double rate = static_cast<double>(fresh) / seconds;
-    const double left = static_cast<double>(total - done) / rate;
-    text += fmt::format(", {:.1f} img/s, {} left", rate, duration_text(left));
+std::string progress_text(const ProgressState& state, const std::string& unit) {
+  const int64_t percent = state.total > 0 ? 100 * state.done / state.total : 100;
+  std::string text = fmt::format("{} of {} {} ({} %)", state.done, state.total, unit, percent);
+  if (state.fresh > 0 && state.seconds > 0.0) {
+    const double rate = static_cast<double>(state.fresh) / state.seconds;
+    const double left = static_cast<double>(state.total - state.done) / rate;
+    text += fmt::format(", {:.1f} {}/s, {} left", rate, unit, duration_text(left));
   }
   return text;
 }
 
-Progress::Progress(std::string title, int64_t total, int64_t first)
+Progress::Progress(std::string title, std::string unit, int64_t total, int64_t first)
     : title_(std::move(title)),
+      unit_(std::move(unit)),
       total_(total),
       first_(first),
       is_terminal_(::isatty(STDERR_FILENO) != 0) {}
@@ -51,7 +52,7 @@ void Progress::update(int64_t done) {
     return;
   }
   shown_ = now;
-  const std::string text = progress_text(done, total_, done - first_, seconds());
+  const std::string text = progress_text({done, total_, done - first_, seconds()}, unit_);
   if (is_terminal_) {
     // The escape clears what a longer line has left.
     fmt::print(stderr, "\r{}: {}\x1B[K", title_, text);

@@ -8,16 +8,23 @@
 
 namespace vim::apps {
 
-/// "37 of 100 (37 %), 512.0 img/s, 1 min 13 s left". `done` images of `total`, `fresh` of which
-/// took `seconds`; without a rate as long as there is none.
-std::string progress_text(int64_t done, int64_t total, int64_t fresh, double seconds);
+/// How much of something is done, and how much of that by this run, which has taken `seconds`.
+struct ProgressState {
+  int64_t done = 0;
+  int64_t total = 0;
+  int64_t fresh = 0;
+  double seconds = 0.0;
+};
+
+/// "37 of 100 img (37 %), 512.0 img/s, 1 min 13 s left"; without a rate as long as there is none.
+std::string progress_text(const ProgressState& state, const std::string& unit);
 
 class Progress {
  public:
-  /// `first`: images that an earlier run has done.
-  Progress(std::string title, int64_t total, int64_t first);
+  /// `unit` is "img" or "MB"; `first`: what an earlier run has done.
+  Progress(std::string title, std::string unit, int64_t total, int64_t first = 0);
 
-  /// Shows the state if it is time to. A terminal always sees the last image.
+  /// Shows the state if it is time to. A terminal always sees the end.
   void update(int64_t done);
 
   /// Ends the terminal's line.
@@ -30,6 +37,7 @@ class Progress {
   using Clock = std::chrono::steady_clock;
 
   std::string title_;
+  std::string unit_;
   int64_t total_;
   int64_t first_;
   bool is_terminal_;

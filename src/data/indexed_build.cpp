@@ -93,12 +93,24 @@ BuiltIndex finish(const IndexedSet& set, IndexTable table, FoundImages found) {
   return built;
 }
 
+// Whether no image lies in a folder below the root.
+bool is_flat(const FoundImages& found) {
+  return std::all_of(found.images.begin(), found.images.end(), [&found](const FoundImage& image) {
+    return found.name(image).find('/') == std::string_view::npos;
+  });
+}
+
 BuiltIndex build_tars(
     const IndexedSet& set,
     const std::vector<std::unique_ptr<ByteSource>>& sources,
     IndexTable table,
     const ReportProgress& report) {
-  FoundImages found = find_tar_images(sources, set.inner, table.root, report);
+  FoundImages found = find_tar_images(sources, {set.inner}, table.root, report);
+  const bool has_no_classes = set.labels.labels.empty() && is_flat(found);
+  if (has_no_classes && set.inner.empty() && sources.size() > 1) {
+    // ImageNet's outer tar file unpacked by one level.
+    found = find_tar_images(sources, {"", /*are_classes=*/true}, table.root, report);
+  }
   return finish(set, std::move(table), std::move(found));
 }
 

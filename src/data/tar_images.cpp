@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 #include <optional>
 
@@ -45,6 +46,13 @@ class TarWalk {
       : inner_(plain_path(inner)), report_(report) {}
 
   uint64_t bytes_total = 0;
+
+  // The source as a whole is a class, named as its file is.
+  void walk_class(const ByteSource& source, uint32_t number) {
+    const std::string path = std::filesystem::path(source.name()).filename().string();
+    walk_inner(TarReader(source), path, number);
+    bytes_before_ += source.size();
+  }
 
   void walk(const ByteSource& source, uint32_t number) {
     TarReader reader(source);
@@ -144,15 +152,20 @@ class TarWalk {
 
 FoundImages find_tar_images(
     const std::vector<std::unique_ptr<ByteSource>>& sources,
-    const std::string& inner,
+    const TarLayout& layout,
     std::string& root,
     const ReportProgress& report) {
-  TarWalk walk(inner, report);
+  TarWalk walk(layout.inner, report);
   for (const auto& source : sources) {
     walk.bytes_total += source->size();
   }
   for (size_t i = 0; i < sources.size(); ++i) {
-    walk.walk(*sources[i], static_cast<uint32_t>(i));
+    const auto number = static_cast<uint32_t>(i);
+    if (layout.are_classes) {
+      walk.walk_class(*sources[i], number);
+    } else {
+      walk.walk(*sources[i], number);
+    }
   }
   return walk.finish(root);
 }

@@ -155,7 +155,7 @@ sheet() {
 shows_progress_on_a_terminal() {
   script -qec "$DATA verify images/test" typescript </dev/null >/dev/null
   tr '\r' '\n' <typescript >lines
-  expect_line lines '^verify: 50 of 50 \(100 %\), [0-9.]+ img/s, 0 s left'
+  expect_line lines '^verify: 50 of 50 img \(100 %\), [0-9.]+ img/s, 0 s left'
 }
 
 mistakes() {

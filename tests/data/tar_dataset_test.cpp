@@ -112,6 +112,20 @@ std::vector<int64_t> epoch_of(const Dataset& dataset, int64_t workers, int64_t f
   return values;
 }
 
+TEST_CASE("a folder of tar files without folders inside has a class for each") {
+  const TempFolder temp;
+  Files ants = {{"2.jpg", some_image(2)}, {"./10.jpg", some_image(10)}};
+  Files bees = {{"2.jpg", some_image(3)}};
+  write_text(temp / "shards/n02.tar", make_tar(bees));
+  write_text(temp / "shards/n01.tar", make_tar(ants));
+  unpack(
+      temp / "folder",
+      {{"n01/2.jpg", some_image(2)}, {"n01/10.jpg", some_image(10)}, {"n02/2.jpg", some_image(3)}});
+  const auto packed = open(temp / "shards");
+  check_equal(*packed, *open(temp / "folder"));
+  CHECK(packed->name(0).ends_with("n01.tar:n01/10.jpg"));
+}
+
 TEST_CASE("batches from a tar file, a tar file of tar files and a folder are the same bits") {
   const TempFolder temp;
   unpack(temp / "folder", image_files(""));
