@@ -12,8 +12,8 @@ namespace vim::data {
 /// a class, or CIFAR's binary batches. kAuto: as what lies there looks.
 enum class DataFormat { kAuto, kFolder, kTar, kCifar10, kCifar100 };
 
-/// What a training image that cannot be decoded does: end the run, or be replaced by the next one
-/// in the sampler's order (counted and named). Evaluation always ends the run.
+/// What a training image that cannot be read or decoded does: end the run, or be replaced by the
+/// next one in the sampler's order (counted and named). Evaluation always ends the run.
 enum class OnBadImage { kError, kSubstitute };
 
 /// How much of a JPEG's accuracy decoding keeps. kExact: the pixels of PIL. kFast: where a crop is

@@ -41,7 +41,7 @@ class Dataset {
   virtual std::string name(int64_t index) const = 0;
 
   /// Fetches one image without decoding it. Its bytes lie in `buffer`, which is overwritten, or in
-  /// the data set itself. Throws vim::Error naming the file if they cannot be read.
+  /// the data set itself. Throws ReadError naming the file if they cannot be read.
   virtual StoredImage fetch(int64_t index, std::vector<uint8_t>& buffer) const = 0;
 };
 

@@ -44,7 +44,7 @@ struct LoadedBatch {
 /// Counted since construction: over the batches handed out, and `stages` over all that workers have
 /// done, each worker's seconds added up.
 struct LoaderStats {
-  int64_t substituted = 0;    // samples replaced because their image was bad
+  int64_t substituted = 0;    // samples replaced: their image could not be read or decoded
   double wait_seconds = 0.0;  // time spent inside next() waiting for workers
   StageSeconds stages;
 };

@@ -10,11 +10,12 @@
 
 #include "src/core/error.h"
 #include "src/core/logging.h"
+#include "src/data/read_error.h"
 
 namespace vim::data {
 namespace {
 
-constexpr int64_t kMaxSubstitutes = 100;  // bad images in a row that end the run
+constexpr int64_t kMaxSubstitutes = 100;  // bad images in a row that end the run: the disk is gone
 
 // Seconds from one call of lap() to the next.
 class Stopwatch {
@@ -71,12 +72,14 @@ Sample SampleReader::read(
       make(index, key, scratch, out);
       return {dataset_.label(index), index, tried > 0};
     } catch (const BadImage& bad) {
-      handle_bad(index, bad.what());
+      handle_bad(index, fmt::format("cannot be decoded: {}", bad.what()));
+    } catch (const ReadError& error) {
+      handle_unreadable(index, error);
     }
   }
   throw Error(fmt::format(
-      "{}: neither this image nor those that follow it in the epoch's order can be decoded; check "
-      "the data set",
+      "{}: neither this image nor those that follow it in the epoch's order can be read and "
+      "decoded; check the data set",
       dataset_.name(order.indices[static_cast<size_t>(position)])));
 }
 
@@ -105,8 +108,8 @@ void SampleReader::make(
 }
 
 // Ends the run or, where substitutes are allowed, logs each bad image once.
-void SampleReader::handle_bad(int64_t index, const char* reason) {
-  const std::string what = fmt::format("{}: cannot be decoded: {}", dataset_.name(index), reason);
+void SampleReader::handle_bad(int64_t index, const std::string& problem) {
+  const std::string what = fmt::format("{}: {}", dataset_.name(index), problem);
   if (on_bad_image_ == OnBadImage::kError) {
     throw Error(what + "; replace or remove it, or train with data.on_bad_image: substitute");
   }
@@ -114,6 +117,14 @@ void SampleReader::handle_bad(int64_t index, const char* reason) {
   if (reported_.insert(index).second) {
     spdlog::warn("{}; another image takes its place", what);
   }
+}
+
+// A file that cannot be read calls for another remedy than replacing it.
+void SampleReader::handle_unreadable(int64_t index, const ReadError& error) {
+  if (on_bad_image_ == OnBadImage::kError) {
+    throw error;
+  }
+  handle_bad(index, fmt::format("cannot be read: {}", error.reason()));
 }
 
 }  // namespace vim::data

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <mutex>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "src/data/data_options.h"
 #include "src/data/dataset.h"
 #include "src/data/decode.h"
+#include "src/data/read_error.h"
 #include "src/data/transform.h"
 
 namespace vim::data {
@@ -55,12 +57,13 @@ class SampleReader {
 
   /// Writes the sample at `position` of the order to `out` (the transform's size). Its draws are
   /// keyed by seed, epoch and position, those of a substitute too. Throws vim::Error naming the
-  /// file if it cannot be read, or cannot be decoded and must not or cannot be replaced.
+  /// file if it cannot be read or decoded and must not or cannot be replaced.
   Sample read(const EpochOrder& order, int64_t position, SampleScratch& scratch, uint8_t* out);
 
  private:
   void make(int64_t index, const core::RandomKey& key, SampleScratch& scratch, uint8_t* out) const;
-  void handle_bad(int64_t index, const char* reason);
+  void handle_bad(int64_t index, const std::string& problem);
+  void handle_unreadable(int64_t index, const ReadError& error);
 
   const Dataset& dataset_;
   const Transform& transform_;

@@ -9,24 +9,37 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "src/core/error.h"
+#include "src/data/file_handle.h"
+#include "src/data/read_error.h"
 
 namespace vim::data {
 namespace {
+
+constexpr int kEnded = -1;  // beside the errno values: the bytes lie behind the end
 
 [[noreturn]] void fail(const std::string& name, const std::string& reason) {
   throw Error(fmt::format("{}: {}; check the file and its permissions", name, reason));
 }
 
-[[noreturn]] void fail_at(const std::string& name, uint64_t offset, const char* reason) {
-  fail(name, fmt::format("cannot be read at byte {}: {}", offset, reason));
+[[noreturn]] void fail_at(const std::string& name, uint64_t offset, const std::string& reason) {
+  throw ReadError(
+      fmt::format(
+          "{}: cannot be read at byte {}: {}; check the file and its permissions",
+          name,
+          offset,
+          reason),
+      reason);
 }
 
 }  // namespace
 
-FileSource::FileSource(const std::filesystem::path& path)
-    : name_(path.string()), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+FileSource::FileSource(const std::filesystem::path& path, RetryPolicy policy)
+    : name_(path.string()),
+      policy_(std::move(policy)),
+      descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
   if (descriptor_ < 0) {
     fail(name_, fmt::format("cannot be opened: {}", std::strerror(errno)));
   }
@@ -40,17 +53,42 @@ FileSource::FileSource(const std::filesystem::path& path)
 
 FileSource::~FileSource() { ::close(descriptor_); }
 
-void FileSource::read_at(uint64_t offset, std::span<uint8_t> out) const {
+// Reads what is left of `out`; 0 or what went wrong.
+int FileSource::read_once(uint64_t& offset, std::span<uint8_t>& out) const {
   while (!out.empty()) {
     const ssize_t count = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) {
-      continue;
-    }
     if (count <= 0) {
-      fail_at(name_, offset, count < 0 ? std::strerror(errno) : "it ends there");
+      return count < 0 ? errno : kEnded;
     }
     out = out.subspan(static_cast<size_t>(count));
     offset += static_cast<uint64_t>(count);
+  }
+  return 0;
+}
+
+// Puts the file's new handle in the old one's place, which other threads may be using. A file of
+// another size is not the one that the index describes.
+int FileSource::reopen() const {
+  const FileHandle file(name_);
+  struct stat status {};
+  if (file.get() < 0 || ::fstat(file.get(), &status) != 0) {
+    return errno;
+  }
+  if (static_cast<uint64_t>(status.st_size) != size_) {
+    return ESTALE;
+  }
+  return ::dup3(file.get(), descriptor_, O_CLOEXEC) < 0 ? errno : 0;
+}
+
+void FileSource::read_at(uint64_t offset, std::span<uint8_t> out) const {
+  int code = 0;
+  const auto attempt = [&] {
+    code = is_passing_error(code) ? reopen() : 0;
+    return code = code != 0 ? code : read_once(offset, out);
+  };
+  const RetryResult result = retry(attempt, policy_, name_);
+  if (result.code != 0) {
+    fail_at(name_, offset, result.code == kEnded ? "it ends there" : reason_of(result));
   }
 }
 

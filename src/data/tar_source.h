@@ -6,6 +6,8 @@
 #include <span>
 #include <string>
 
+#include "src/data/retry.h"
+
 namespace vim::data {
 
 /// All members may be called from several threads at once.
@@ -19,16 +21,17 @@ class ByteSource {
   /// In bytes.
   virtual uint64_t size() const = 0;
 
-  /// Fills `out` with the bytes from `offset` on. Throws vim::Error naming the source and the
-  /// offset if they cannot all be read.
+  /// Fills `out` with the bytes from `offset` on. Throws ReadError naming the source and the offset
+  /// if they cannot all be read.
   virtual void read_at(uint64_t offset, std::span<uint8_t> out) const = 0;
 };
 
-/// A file, read by position: one descriptor for all threads and no state besides.
+/// A file, read by position: one descriptor for all threads and no state besides. Errors that may
+/// pass are tried again, each time with the file opened anew.
 class FileSource : public ByteSource {
  public:
   /// Throws vim::Error naming the path and the system's reason, also if it is no regular file.
-  explicit FileSource(const std::filesystem::path& path);
+  explicit FileSource(const std::filesystem::path& path, RetryPolicy policy = {});
   ~FileSource() override;
   FileSource(const FileSource&) = delete;
   FileSource& operator=(const FileSource&) = delete;
@@ -38,7 +41,11 @@ class FileSource : public ByteSource {
   void read_at(uint64_t offset, std::span<uint8_t> out) const override;
 
  private:
+  int read_once(uint64_t& offset, std::span<uint8_t>& out) const;
+  int reopen() const;
+
   std::string name_;
+  RetryPolicy policy_;
   int descriptor_;
   uint64_t size_ = 0;
 };

@@ -1,18 +1,27 @@
 // The loader over a data set in memory whose images tell their number.
 #include "src/data/loader.h"
 
+#include <fmt/format.h>
+
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <numeric>
 #include <set>
 #include <stdexcept>
 
 #include "src/data/decode.h"
+#include "src/data/read_error.h"
 #include "src/data/sampler.h"
+#include "tests/data/jpeg_writer.h"
 #include "tests/support/catch.h"
+#include "tests/support/log_capture.h"
+#include "tests/support/temp_folder.h"
 #include "tests/support/thrown_text.h"
 
 namespace {
 
+namespace fs = std::filesystem;
 using vim::data::AugmentOptions;
 using vim::data::BadImage;
 using vim::data::Image;
@@ -27,11 +36,18 @@ using vim::test::thrown_text;
 constexpr int64_t kSide = 8;
 
 // Image i is filled with a pattern that starts at i; those in `bad` cannot be decoded, `broken`
-// cannot be read.
+// fail in a way that nobody foresees, `unreadable` cannot be read.
 class MemoryDataset : public vim::data::Dataset {
  public:
-  explicit MemoryDataset(int64_t size, std::set<int64_t> bad = {}, std::set<int64_t> broken = {})
-      : size_(size), bad_(std::move(bad)), broken_(std::move(broken)) {}
+  explicit MemoryDataset(
+      int64_t size,
+      std::set<int64_t> bad = {},
+      std::set<int64_t> broken = {},
+      std::set<int64_t> unreadable = {})
+      : size_(size),
+        bad_(std::move(bad)),
+        broken_(std::move(broken)),
+        unreadable_(std::move(unreadable)) {}
 
   int64_t size() const override { return size_; }
   const std::vector<std::string>& class_names() const override { return class_names_; }
@@ -45,6 +61,9 @@ class MemoryDataset : public vim::data::Dataset {
     if (broken_.count(index) != 0) {
       throw std::runtime_error("the disk is on fire");
     }
+    if (unreadable_.count(index) != 0) {
+      throw vim::data::ReadError(name(index) + ": lost", "Input/output error after 6 tries");
+    }
     Image image{kSide, kSide, std::vector<uint8_t>(kSide * kSide * 3)};
     std::iota(image.pixels.begin(), image.pixels.end(), static_cast<uint8_t>(index));
     return vim::data::store_pixels(std::move(image), buffer);
@@ -54,6 +73,7 @@ class MemoryDataset : public vim::data::Dataset {
   int64_t size_;
   std::set<int64_t> bad_;
   std::set<int64_t> broken_;
+  std::set<int64_t> unreadable_;
   std::vector<std::string> class_names_ = {"0", "1", "2", "3", "4", "5", "6"};
 };
 
@@ -233,6 +253,58 @@ TEST_CASE("A bad image is replaced by the next in the order, going round at its 
   CHECK(epoch.indices == std::vector<int64_t>{0, 1, 2, 3, 6, 6, 6, 7, 8, 0});
   CHECK(epoch.labels == std::vector<int64_t>{0, 1, 2, 3, 6, 6, 6, 0, 1, 0});
   CHECK(loader.stats().substituted == 3);
+}
+
+TEST_CASE("A file that has vanished ends the run with the system's reason, or is replaced") {
+  const vim::test::TempFolder folder;
+  fs::create_directories(folder / "a");
+  for (int i = 0; i < 4; ++i) {
+    const std::vector<uint8_t> jpeg = vim::test::write_some_jpeg(kSide, kSide, i);
+    std::ofstream(folder / fmt::format("a/{}.jpg", i), std::ios::binary)
+        .write(reinterpret_cast<const char*>(jpeg.data()), static_cast<int64_t>(jpeg.size()));
+  }
+  const auto dataset =
+      vim::data::open_dataset({vim::data::DataFormat::kFolder, folder.path().string()});
+  fs::remove(folder / "a/2.jpg");
+  const auto transform = plain_transform();
+  LoaderOptions options = options_of(4, 2);
+  Loader strict(*dataset, transform, options);
+  strict.start(in_order(4), 0);
+  CHECK(
+      thrown_text([&] { strict.next(); }) ==
+      (folder / "a/2.jpg").string() +
+          ": cannot be read: No such file or directory; check the file and its permissions");
+  options.on_bad_image = OnBadImage::kSubstitute;
+  Loader loader(*dataset, transform, options);
+  loader.start(in_order(4), 0);
+  CHECK(drain(loader).indices == std::vector<int64_t>{0, 1, 3, 3});
+  CHECK(loader.stats().substituted == 1);
+}
+
+TEST_CASE("An image that cannot be read after all tries is named like a bad one") {
+  const MemoryDataset dataset(10, {}, {}, {4, 9});
+  const auto transform = plain_transform();
+  LoaderOptions options = options_of(5, 2);
+  options.on_bad_image = OnBadImage::kSubstitute;
+  Loader loader(dataset, transform, options);
+  loader.start(in_order(10), 0);
+  const vim::test::LogCapture log;
+  CHECK(drain(loader).indices == std::vector<int64_t>{0, 1, 2, 3, 5, 5, 6, 7, 8, 0});
+  CHECK(loader.stats().substituted == 2);
+  CHECK(contains(
+      log.text(),
+      "image4: cannot be read: Input/output error after 6 tries; another image takes its place"));
+}
+
+TEST_CASE("A disk that is gone ends the run even where substitutes are allowed") {
+  const std::vector<int64_t> all = in_order(300);
+  const MemoryDataset dataset(300, {}, {}, {all.begin(), all.end()});
+  const auto transform = plain_transform();
+  LoaderOptions options = options_of(2, 2);
+  options.on_bad_image = OnBadImage::kSubstitute;
+  Loader loader(dataset, transform, options);
+  loader.start(all, 0);
+  CHECK(contains(thrown_text([&] { loader.next(); }), "image0: neither this image nor"));
 }
 
 TEST_CASE("A set of bad images only ends the run even where substitutes are allowed") {
