@@ -40,6 +40,14 @@ std::vector<Field> source_fields() {
           {"data.prefetch_batches", "batches prepared ahead"},
           [](RunConfig& c) { return &c.data.prefetch_batches; },
           {1, 1024}),
+      integer(
+          {"data.readers", "threads that only read, for network file systems; 0: decoders do"},
+          [](RunConfig& c) { return &c.data.readers; },
+          {0, 1024}),
+      integer(
+          {"data.read_ahead", "images that they read ahead at most"},
+          [](RunConfig& c) { return &c.data.read_ahead; },
+          {1, 1'000'000}),
       choice<DecodeMode>(
           {"data.decode",
            "JPEG files: exact (the pixels of PIL) or fast (also scaled, less smooth)"},

@@ -101,7 +101,7 @@ class Loader::Impl {
 Loader::Impl::Impl(const Dataset& dataset, const Transform& transform, LoaderOptions options)
     : num_images_(dataset.size()),
       options_(std::move(options)),
-      reader_(dataset, transform, options_.seed, options_.on_bad_image) {
+      reader_(dataset, transform, options_.seed, options_.on_bad_image, options_.read_ahead) {
   require(options_.batch_size >= 1, fmt::format("batch_size >= 1, got {}", options_.batch_size));
   require(options_.workers >= 0, fmt::format("workers >= 0, got {}", options_.workers));
   require(
@@ -152,6 +152,7 @@ void Loader::Impl::start(std::vector<int64_t> order, uint64_t epoch, int64_t fir
   first_ = first_position;
   next_ = first_position;
   end_ = length - surplus;
+  reader_.begin(order_, first_, end_);
   released_ = 0;
   delivered_ = 0;
   for (Slot& slot : slots_) {
@@ -284,6 +285,8 @@ LoaderOptions loader_options(const DataOptions& data) {
   options.prefetch_batches = data.prefetch_batches;
   options.on_bad_image = data.on_bad_image;
   options.decode = data.decode;
+  options.read_ahead.readers = data.readers;
+  options.read_ahead.images = data.read_ahead;
   return options;
 }
 

@@ -9,6 +9,7 @@
 
 #include "src/data/data_options.h"
 #include "src/data/dataset.h"
+#include "src/data/read_ahead.h"
 #include "src/data/sample_reader.h"
 #include "src/data/transform.h"
 
@@ -25,6 +26,7 @@ struct LoaderOptions {
   bool drop_last = false;  // leave out a last batch that is not full
   OnBadImage on_bad_image = OnBadImage::kError;
   DecodeOptions decode;
+  ReadAheadOptions read_ahead;
   AllocateBytes allocate;  // empty: ordinary memory
 };
 
@@ -50,7 +52,7 @@ struct LoaderStats {
 };
 
 /// Reads a data set in a given order. Used from one thread. The batches are the same, byte for
-/// byte, for any number of workers and when started in mid-epoch: a sample's draws are keyed by
+/// byte, for any number of workers and readers and when started in mid-epoch: a sample's draws are keyed by
 /// (seed, epoch, absolute position in the order).
 class Loader {
  public:

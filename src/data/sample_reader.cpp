@@ -43,8 +43,16 @@ ImagePart decode(const StoredImage& stored, ImageDecoder& decoder, const auto& r
 }  // namespace
 
 SampleReader::SampleReader(
-    const Dataset& dataset, const Transform& transform, uint64_t seed, OnBadImage on_bad_image)
-    : dataset_(dataset), transform_(transform), seed_(seed), on_bad_image_(on_bad_image) {}
+    const Dataset& dataset,
+    const Transform& transform,
+    uint64_t seed,
+    OnBadImage on_bad_image,
+    const ReadAheadOptions& read_ahead)
+    : dataset_(dataset), transform_(transform), seed_(seed), on_bad_image_(on_bad_image) {
+  if (read_ahead.readers != 0) {
+    read_ahead_ = std::make_unique<ReadAhead>(dataset, read_ahead);
+  }
+}
 
 StageSeconds& StageSeconds::operator+=(const StageSeconds& other) {
   read += other.read;
@@ -58,6 +66,13 @@ StageSeconds operator-(StageSeconds a, const StageSeconds& b) {
   return a += {-b.read, -b.decode, -b.resize, -b.augment};
 }
 
+void SampleReader::begin(const EpochOrder& order, int64_t first, int64_t end) {
+  if (read_ahead_) {
+    const auto indices = order.indices.begin();
+    read_ahead_->start({indices + first, indices + end}, first);
+  }
+}
+
 Sample SampleReader::read(
     const EpochOrder& order, int64_t position, SampleScratch& scratch, uint8_t* out) {
   core::RandomKey key;
@@ -68,9 +83,10 @@ Sample SampleReader::read(
   const auto length = static_cast<int64_t>(order.indices.size());
   for (int64_t tried = 0; tried <= std::min(length - 1, kMaxSubstitutes); ++tried) {
     const int64_t index = order.indices[static_cast<size_t>((position + tried) % length)];
+    const Sample sample{dataset_.label(index), index, tried > 0};
     try {
-      make(index, key, scratch, out);
-      return {dataset_.label(index), index, tried > 0};
+      make(sample, key, scratch, out);
+      return sample;
     } catch (const BadImage& bad) {
       handle_bad(index, fmt::format("cannot be decoded: {}", bad.what()));
     } catch (const ReadError& error) {
@@ -85,11 +101,12 @@ Sample SampleReader::read(
 
 // Whatever goes wrong, but for BadImage, becomes a vim::Error with the image's name.
 void SampleReader::make(
-    int64_t index, const core::RandomKey& key, SampleScratch& scratch, uint8_t* out) const {
+    const Sample& sample, const core::RandomKey& key, SampleScratch& scratch, uint8_t* out) {
   StageSeconds& seconds = scratch.seconds;
   Stopwatch watch;
   try {
-    const StoredImage stored = dataset_.fetch(index, scratch.bytes);
+    const StoredImage stored =
+        fetch(sample, static_cast<int64_t>(key.position), scratch.bytes);
     seconds.read += watch.lap();
     const ImagePart part = decode(
         stored, scratch.decoder, [&](const Size& size) { return transform_.request(size, key); });
@@ -103,8 +120,16 @@ void SampleReader::make(
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    throw Error(fmt::format("{}: {}; check this file", dataset_.name(index), error.what()));
+    throw Error(fmt::format("{}: {}; check this file", dataset_.name(sample.index), error.what()));
   }
+}
+
+// A substitute is fetched at once: its image may be waiting at its own position, for whoever reads
+// that.
+StoredImage SampleReader::fetch(
+    const Sample& sample, int64_t position, std::vector<uint8_t>& buffer) {
+  return read_ahead_ && !sample.is_substitute ? read_ahead_->take(position, buffer)
+                                              : dataset_.fetch(sample.index, buffer);
 }
 
 // Ends the run or, where substitutes are allowed, logs each bad image once.

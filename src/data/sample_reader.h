@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -11,6 +12,7 @@
 #include "src/data/data_options.h"
 #include "src/data/dataset.h"
 #include "src/data/decode.h"
+#include "src/data/read_ahead.h"
 #include "src/data/read_error.h"
 #include "src/data/transform.h"
 
@@ -30,7 +32,7 @@ struct Sample {
 
 /// Seconds that samples have taken, step by step.
 struct StageSeconds {
-  double read = 0.0;
+  double read = 0.0;  // or waiting for a reading thread
   double decode = 0.0;
   double resize = 0.0;   // crop and flip with it
   double augment = 0.0;  // colour and geometry policies
@@ -51,9 +53,18 @@ struct SampleScratch {
 
 class SampleReader {
  public:
-  /// `dataset` and `transform` must outlive the reader.
+  /// `dataset` and `transform` must outlive the reader. Without read_ahead.readers the threads that
+  /// call read() fetch the images themselves.
   SampleReader(
-      const Dataset& dataset, const Transform& transform, uint64_t seed, OnBadImage on_bad_image);
+      const Dataset& dataset,
+      const Transform& transform,
+      uint64_t seed,
+      OnBadImage on_bad_image,
+      const ReadAheadOptions& read_ahead);
+
+  /// Says that the positions from `first` to before `end` will be read, each once. Nobody may be
+  /// inside read(), and the order of further calls of it is this one.
+  void begin(const EpochOrder& order, int64_t first, int64_t end);
 
   /// Writes the sample at `position` of the order to `out` (the transform's size). Its draws are
   /// keyed by seed, epoch and position, those of a substitute too. Throws vim::Error naming the
@@ -61,7 +72,8 @@ class SampleReader {
   Sample read(const EpochOrder& order, int64_t position, SampleScratch& scratch, uint8_t* out);
 
  private:
-  void make(int64_t index, const core::RandomKey& key, SampleScratch& scratch, uint8_t* out) const;
+  void make(const Sample& sample, const core::RandomKey& key, SampleScratch& scratch, uint8_t* out);
+  StoredImage fetch(const Sample& sample, int64_t position, std::vector<uint8_t>& buffer);
   void handle_bad(int64_t index, const std::string& problem);
   void handle_unreadable(int64_t index, const ReadError& error);
 
@@ -69,6 +81,7 @@ class SampleReader {
   const Transform& transform_;
   const uint64_t seed_;
   const OnBadImage on_bad_image_;
+  std::unique_ptr<ReadAhead> read_ahead_;  // or none
   std::mutex mutex_;
   std::set<int64_t> reported_;  // bad images already logged
 };

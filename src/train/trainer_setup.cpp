@@ -16,7 +16,7 @@ namespace vim::train {
 namespace {
 
 // Sections and keys that change how a run is carried out, not what it computes.
-constexpr std::array<std::string_view, 13> kHarmlessKeys = {
+constexpr std::array<std::string_view, 15> kHarmlessKeys = {
     "checkpoint.interval_steps",
     "checkpoint.keep",
     "ema.evaluate",
@@ -24,6 +24,8 @@ constexpr std::array<std::string_view, 13> kHarmlessKeys = {
     "data.val_path",
     "data.workers",
     "data.prefetch_batches",
+    "data.readers",
+    "data.read_ahead",
     "train.log_interval",
     "train.eval_interval",
     "train.eval_batch",
