@@ -203,14 +203,17 @@ bool Loader::Impl::has_work() const {
          batch_of(next_) < released_ + static_cast<int64_t>(slots_.size());
 }
 
-// Takes the next samples; the mutex is held and has_work() true.
+// Takes the next samples; the mutex is held and has_work() true. Towards the end of the epoch fewer
+// and fewer, so that workers end together.
 Chunk Loader::Impl::claim() {
   Slot& slot = slot_of(batch_of(next_));
   const int64_t offset = (next_ - first_) % options_.batch_size;
   if (offset == 0) {
     open_slot(slot);
   }
-  const Chunk chunk{&slot, next_, std::min(chunk_length_, slot.batch.size - offset)};
+  const int64_t share = (end_ - next_) / (2 * static_cast<int64_t>(threads_.size()));
+  const int64_t length = std::clamp<int64_t>(share, 1, chunk_length_);
+  const Chunk chunk{&slot, next_, std::min(length, slot.batch.size - offset)};
   next_ += chunk.length;
   return chunk;
 }
