@@ -16,7 +16,7 @@
 
 #include "src/core/error.h"
 #include "src/core/run_threads.h"
-#include "src/data/decode.h"
+#include "src/data/image/decode.h"
 
 namespace vim::apps {
 namespace {

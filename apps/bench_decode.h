@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "src/data/dataset.h"
+#include "src/data/source/dataset.h"
 
 namespace vim::apps {
 

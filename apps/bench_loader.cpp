@@ -13,9 +13,9 @@
 #include "apps/bench_decode.h"
 #include "kernels/backend.h"
 #include "src/core/atomic_file.h"
-#include "src/data/dataset.h"
 #include "src/data/loader.h"
 #include "src/data/sampler.h"
+#include "src/data/source/dataset.h"
 
 namespace vim::apps {
 namespace {

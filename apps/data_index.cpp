@@ -11,9 +11,9 @@
 #include "apps/app_main.h"
 #include "apps/progress.h"
 #include "src/core/error.h"
-#include "src/data/cifar.h"
-#include "src/data/indexed_build.h"
-#include "src/data/indexed_dataset.h"
+#include "src/data/source/cifar.h"
+#include "src/data/source/indexed_build.h"
+#include "src/data/source/indexed_dataset.h"
 
 namespace vim::apps {
 namespace {

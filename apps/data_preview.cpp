@@ -15,8 +15,8 @@
 #include "src/core/atomic_file.h"
 #include "src/core/error.h"
 #include "src/data/contact_sheet.h"
+#include "src/data/image/opencv_formats.h"
 #include "src/data/loader.h"
-#include "src/data/opencv_formats.h"
 #include "src/data/sampler.h"
 #include "src/data/training_set.h"
 

@@ -14,7 +14,7 @@
 #include "src/core/logging.h"
 #include "src/core/stop_request.h"
 #include "src/data/channel_stats.h"
-#include "src/data/decode.h"
+#include "src/data/image/decode.h"
 #include "src/data/transform.h"
 
 namespace vim::apps {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "apps/app_main.h"
-#include "src/data/dataset.h"
+#include "src/data/source/dataset.h"
 
 namespace vim::apps {
 

@@ -13,9 +13,9 @@
 #include "src/core/atomic_file.h"
 #include "src/core/error.h"
 #include "src/cuda/device.h"
-#include "src/data/class_order.h"
-#include "src/data/label_file.h"
-#include "src/data/relabelled_dataset.h"
+#include "src/data/source/class_order.h"
+#include "src/data/source/label_file.h"
+#include "src/data/source/relabelled_dataset.h"
 #include "src/train/class_report.h"
 #include "src/train/predictor.h"
 

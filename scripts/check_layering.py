@@ -26,6 +26,8 @@ MAY_INCLUDE = {
     "config": ["core"],  # and OPTIONS
     "apps": BELOW_TRAIN + ["train", "config"],
 }
+# Parts of one folder: from the rest of it, a part includes only what its row names, and OPTIONS.
+PARTS = {"src/data/image": [], "src/data/source": ["src/data/image"]}
 OPTIONS = ("_options.h", "/presets.h")  # option structs, and the presets that fill them
 WITHOUT_LIBTORCH = {"kernels", "core", "weights", "data", "config"}
 LIBTORCH_CUDA = re.compile(r"(c10/cuda|ATen/cuda|torch/csrc/cuda)/|cuda_runtime")
@@ -65,6 +67,13 @@ def allowed(folder, header):
     return folder == "config" and header.endswith(OPTIONS)
 
 
+def allowed_in_part(path, header):
+    part, target = path.rpartition("/")[0], header.rpartition("/")[0]
+    if part not in PARTS or folder_of(path) != folder_of(header) or header.endswith(OPTIONS):
+        return True
+    return target == part or target in PARTS[part]
+
+
 def check_own(path, where, header, files):
     folder = folder_of(path)
     if header not in files and ((ROOT / path).parent / header).is_file():
@@ -72,6 +81,8 @@ def check_own(path, where, header, files):
     elif header in files and folder in MAY_INCLUDE and not allowed(folder, header):
         rows = ", ".join(MAY_INCLUDE[folder]) or "nothing of ours"
         yield f"{where}: {folder}/ may not include {header} (allowed: {rows})"
+    elif header in files and not allowed_in_part(path, header):
+        yield f"{where}: this part of {folder}/ may not include {header}"
 
 
 def check_file(path, files, known):

@@ -41,14 +41,15 @@ sources_of() {
   case $1 in
     safetensors) say src/weights/{safetensors,safetensors_header}.cpp ;;
     yaml) say src/config/*.cpp ;;
-    image) say src/data/{decode,declared_size,exif,image_format,jpeg_decoder,jpeg_huffman}.cpp ;;
+    image)
+      say src/data/image/{decode,declared_size,exif,image_format,jpeg_decoder,jpeg_huffman}.cpp ;;
     zip) say src/weights/{zip_archive,zip_directory,byte_cursor,crc32}.cpp ;;
     pickle) say src/weights/{unpickler*,pickle_*}.cpp ;;
     weights)
       say src/weights/{torch_{file,legacy,tensor,types,zip},weight_{file,sets}}.cpp \
         src/weights/{file_kind,official_checkpoint}.cpp ;;
-    tar) say src/data/{tar_{header,images,reader,source},image_layout,indexed_build}.cpp ;;
-    index) say src/data/image_index{,_writer}.cpp ;;
+    tar) say src/data/source/{tar_{header,images,reader,source},image_layout,indexed_build}.cpp ;;
+    index) say src/data/source/image_index{,_writer}.cpp ;;
     *) fail "unknown target '$1'" "see scripts/fuzz.sh --help" ;;
   esac
 }

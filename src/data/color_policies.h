@@ -5,7 +5,7 @@
 #include <array>
 
 #include "src/core/philox.h"
-#include "src/data/image_op.h"
+#include "src/data/image/image_op.h"
 
 namespace vim::data {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "src/data/image.h"
+#include "src/data/image/image.h"
 
 namespace vim::data {
 

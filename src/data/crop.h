@@ -6,8 +6,8 @@
 
 #include "src/core/philox.h"
 #include "src/data/data_options.h"
-#include "src/data/image.h"
-#include "src/data/resize.h"
+#include "src/data/image/image.h"
+#include "src/data/image/resize.h"
 
 namespace vim::data {
 

@@ -43,8 +43,8 @@ struct DataOptions {
   int64_t workers = 0;       // decoding threads; 0: as many as the machine has cores
   int64_t prefetch_batches = 4;
   SamplerKind sampler = SamplerKind::kRandom;
-  double subset = 1.0;      // fraction of each class to train on
-  std::string subset_list;  // file that names the images to train on; empty: `subset` counts
+  double subset = 1.0;       // fraction of each class to train on
+  std::string subset_list;   // file that names the images to train on; empty: `subset` counts
   int64_t readers = 0;       // threads that only read; 0: the decoding threads do
   int64_t read_ahead = 256;  // images that they read ahead at most
   DecodeOptions decode;

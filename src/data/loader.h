@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "src/data/data_options.h"
-#include "src/data/dataset.h"
 #include "src/data/read_ahead.h"
 #include "src/data/sample_reader.h"
+#include "src/data/source/dataset.h"
 #include "src/data/transform.h"
 
 namespace vim::data {
@@ -52,8 +52,8 @@ struct LoaderStats {
 };
 
 /// Reads a data set in a given order. Used from one thread. The batches are the same, byte for
-/// byte, for any number of workers and readers and when started in mid-epoch: a sample's draws are keyed by
-/// (seed, epoch, absolute position in the order).
+/// byte, for any number of workers and readers and when started in mid-epoch: a sample's draws are
+/// keyed by (seed, epoch, absolute position in the order).
 class Loader {
  public:
   /// `dataset` and `transform` must outlive the loader. Throws std::invalid_argument on an option

@@ -12,7 +12,7 @@
 #include "src/core/atomic_file.h"
 #include "src/core/checksum.h"
 #include "src/core/error.h"
-#include "src/data/read_file.h"
+#include "src/data/source/read_file.h"
 
 namespace vim::data {
 namespace {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "src/data/dataset.h"
+#include "src/data/source/dataset.h"
 
 namespace vim::data {
 

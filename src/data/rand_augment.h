@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "src/core/philox.h"
-#include "src/data/image_op.h"
+#include "src/data/image/image_op.h"
 #include "src/data/rand_augment_options.h"
 
 namespace vim::data {

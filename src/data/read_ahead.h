@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "src/data/dataset.h"
+#include "src/data/source/dataset.h"
 
 namespace vim::data {
 
@@ -20,8 +20,8 @@ namespace vim::data {
 inline constexpr int64_t kReadAheadBytes = int64_t{512} << 20;
 
 struct ReadAheadOptions {
-  int64_t readers = 0;    // threads
-  int64_t images = 256;   // most images being read or waiting to be taken
+  int64_t readers = 0;              // threads
+  int64_t images = 256;             // most images being read or waiting to be taken
   int64_t bytes = kReadAheadBytes;  // of images waiting from which on no further one is begun
 };
 

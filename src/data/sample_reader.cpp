@@ -10,7 +10,7 @@
 
 #include "src/core/error.h"
 #include "src/core/logging.h"
-#include "src/data/read_error.h"
+#include "src/data/source/read_error.h"
 
 namespace vim::data {
 namespace {
@@ -105,8 +105,7 @@ void SampleReader::make(
   StageSeconds& seconds = scratch.seconds;
   Stopwatch watch;
   try {
-    const StoredImage stored =
-        fetch(sample, static_cast<int64_t>(key.position), scratch.bytes);
+    const StoredImage stored = fetch(sample, static_cast<int64_t>(key.position), scratch.bytes);
     seconds.read += watch.lap();
     const ImagePart part = decode(
         stored, scratch.decoder, [&](const Size& size) { return transform_.request(size, key); });

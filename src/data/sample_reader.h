@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "src/data/data_options.h"
-#include "src/data/dataset.h"
-#include "src/data/decode.h"
+#include "src/data/image/decode.h"
 #include "src/data/read_ahead.h"
-#include "src/data/read_error.h"
+#include "src/data/source/dataset.h"
+#include "src/data/source/read_error.h"
 #include "src/data/transform.h"
 
 namespace vim::data {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "src/data/dataset.h"
+#include "src/data/source/dataset.h"
 
 namespace vim::data {
 

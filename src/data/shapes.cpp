@@ -14,7 +14,7 @@
 
 #include "src/core/atomic_file.h"
 #include "src/core/error.h"
-#include "src/data/opencv_formats.h"
+#include "src/data/image/opencv_formats.h"
 
 namespace vim::data {
 namespace {

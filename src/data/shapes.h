@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "src/core/philox.h"
-#include "src/data/image.h"
+#include "src/data/image/image.h"
 
 namespace vim::data {
 

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "src/core/error.h"
-#include "src/data/image_finder.h"
 #include "src/data/sampler.h"
-#include "src/data/text_lines.h"
+#include "src/data/source/image_finder.h"
+#include "src/data/source/text_lines.h"
 
 namespace vim::data {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "src/data/dataset.h"
+#include "src/data/source/dataset.h"
 
 namespace vim::data {
 

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "src/data/data_options.h"
-#include "src/data/dataset.h"
+#include "src/data/source/dataset.h"
 
 namespace vim::data {
 

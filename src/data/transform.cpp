@@ -10,9 +10,9 @@
 #include <fmt/format.h>
 
 #include "src/data/color_policies.h"
-#include "src/data/image_op.h"
+#include "src/data/image/image_op.h"
+#include "src/data/image/resize.h"
 #include "src/data/rand_augment.h"
-#include "src/data/resize.h"
 
 namespace vim::data {
 namespace {

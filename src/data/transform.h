@@ -5,11 +5,11 @@
 #include <optional>
 
 #include "src/core/philox.h"
-#include "src/data/affine.h"
 #include "src/data/crop.h"
 #include "src/data/data_options.h"
-#include "src/data/decode.h"
-#include "src/data/image.h"
+#include "src/data/image/affine.h"
+#include "src/data/image/decode.h"
+#include "src/data/image/image.h"
 #include "src/data/rand_augment_options.h"
 
 namespace vim::data {

@@ -9,7 +9,7 @@
 
 #include "src/core/checksum.h"
 #include "src/core/error.h"
-#include "src/data/decode.h"
+#include "src/data/image/decode.h"
 
 namespace vim::data {
 namespace {

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "src/data/dataset.h"
-#include "src/data/image_format.h"
+#include "src/data/image/image_format.h"
+#include "src/data/source/dataset.h"
 
 namespace vim::data {
 

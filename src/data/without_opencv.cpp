@@ -1,8 +1,8 @@
 // What a build without OpenCV answers where OpenCV would be needed.
 #include "src/core/error.h"
 #include "src/data/contact_sheet.h"
-#include "src/data/decode.h"
-#include "src/data/opencv_formats.h"
+#include "src/data/image/decode.h"
+#include "src/data/image/opencv_formats.h"
 #include "src/data/shapes.h"
 
 namespace vim::data {

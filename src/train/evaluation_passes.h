@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
-#include "src/data/dataset.h"
 #include "src/data/loader.h"
+#include "src/data/source/dataset.h"
 #include "src/train/evaluator.h"
 
 namespace vim::train {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "src/data/data_options.h"
-#include "src/data/dataset.h"
+#include "src/data/source/dataset.h"
 #include "src/models/features.h"
 #include "src/models/vision_mamba_options.h"
 #include "src/train/train_options.h"

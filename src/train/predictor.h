@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "src/data/image_files.h"
+#include "src/data/source/image_files.h"
 #include "src/train/evaluator.h"
 
 namespace vim::weights {

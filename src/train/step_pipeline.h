@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "src/data/dataset.h"
 #include "src/data/loader.h"
+#include "src/data/source/dataset.h"
 #include "src/data/transform.h"
 #include "src/optim/optim_options.h"
 #include "src/train/train_step.h"

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "src/core/stop_request.h"
-#include "src/data/dataset.h"
+#include "src/data/source/dataset.h"
 #include "src/train/run_folder.h"
 #include "src/train/speed_meter.h"
 #include "src/train/step_pipeline.h"

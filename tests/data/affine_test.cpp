@@ -1,11 +1,11 @@
 // Geometric operations by their effect on single pixels; their bytes on whole images are compared
 // in pillow_test.cpp.
-#include "src/data/affine.h"
+#include "src/data/image/affine.h"
 
 #include <cmath>
 #include <stdexcept>
 
-#include "src/data/blur.h"
+#include "src/data/image/blur.h"
 #include "tests/support/catch.h"
 
 namespace {

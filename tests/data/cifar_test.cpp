@@ -3,7 +3,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "src/data/dataset.h"
+#include "src/data/source/dataset.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/thrown_text.h"

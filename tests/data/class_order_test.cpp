@@ -1,5 +1,5 @@
 // Classes of an evaluation set as classes of the model.
-#include "src/data/class_order.h"
+#include "src/data/source/class_order.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/thrown_text.h"

@@ -1,9 +1,9 @@
 // Operations on single values, with results worked out by hand.
-#include "src/data/color_ops.h"
+#include "src/data/image/color_ops.h"
 
 #include <algorithm>
 
-#include "src/data/enhance.h"
+#include "src/data/image/enhance.h"
 #include "tests/support/catch.h"
 
 namespace {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "src/data/decode.h"
-#include "src/data/opencv_formats.h"
+#include "src/data/image/decode.h"
+#include "src/data/image/opencv_formats.h"
 #include "tests/support/catch.h"
 
 namespace {

@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <tuple>
 
-#include "src/data/decode.h"
-#include "src/data/jpeg_decoder.h"
+#include "src/data/image/decode.h"
+#include "src/data/image/jpeg_decoder.h"
 #include "tests/data/jpeg_writer.h"
 #include "tests/support/catch.h"
 

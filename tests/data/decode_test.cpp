@@ -1,5 +1,5 @@
 // JPEG decoding, colour models and damaged files. Files are made by libjpeg's compressor.
-#include "src/data/decode.h"
+#include "src/data/image/decode.h"
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,9 +1,9 @@
 // Image files by name: what is read, and what is said of those that cannot be.
-#include "src/data/image_files.h"
+#include "src/data/source/image_files.h"
 
 #include <fstream>
 
-#include "src/data/decode.h"
+#include "src/data/image/decode.h"
 #include "tests/data/jpeg_writer.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_folder.h"

@@ -4,10 +4,10 @@
 #include <iterator>
 #include <stdexcept>
 
-#include "src/data/dataset.h"
-#include "src/data/decode.h"
-#include "src/data/indexed_build.h"
-#include "src/data/indexed_dataset.h"
+#include "src/data/image/decode.h"
+#include "src/data/source/dataset.h"
+#include "src/data/source/indexed_build.h"
+#include "src/data/source/indexed_dataset.h"
 #include "tests/data/jpeg_writer.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_folder.h"

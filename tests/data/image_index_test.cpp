@@ -1,10 +1,10 @@
 // Indexes written and read, whole, damaged and stale.
-#include "src/data/image_index.h"
+#include "src/data/source/image_index.h"
 
 #include <fstream>
 #include <stdexcept>
 
-#include "src/data/dataset.h"
+#include "src/data/source/dataset.h"
 #include "tests/support/catch.h"
 #include "tests/support/tar_writer.h"
 #include "tests/support/temp_folder.h"

@@ -12,8 +12,8 @@
 #include <string>
 
 #include "kernels/backend.h"
-#include "src/data/image_op.h"
-#include "src/data/resize.h"
+#include "src/data/image/image_op.h"
+#include "src/data/image/resize.h"
 #include "tests/support/op_names.h"
 
 namespace {

@@ -1,11 +1,11 @@
 // Validation images without class folders, packed and unpacked, with every form of label list.
-#include "src/data/imagenet_labels.h"
+#include "src/data/source/imagenet_labels.h"
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
-#include "src/data/dataset.h"
+#include "src/data/source/dataset.h"
 #include "tests/support/catch.h"
 #include "tests/support/tar_writer.h"
 #include "tests/support/temp_folder.h"

@@ -1,10 +1,10 @@
 // Label files for made-up data sets: both forms, and what is refused where.
-#include "src/data/label_file.h"
+#include "src/data/source/label_file.h"
 
 #include <fstream>
 #include <stdexcept>
 
-#include "src/data/relabelled_dataset.h"
+#include "src/data/source/relabelled_dataset.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/thrown_text.h"

@@ -10,9 +10,9 @@
 #include <set>
 #include <stdexcept>
 
-#include "src/data/decode.h"
-#include "src/data/read_error.h"
+#include "src/data/image/decode.h"
 #include "src/data/sampler.h"
+#include "src/data/source/read_error.h"
 #include "tests/data/jpeg_writer.h"
 #include "tests/support/catch.h"
 #include "tests/support/log_capture.h"

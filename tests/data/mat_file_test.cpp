@@ -5,9 +5,9 @@
 //   table = array([(*row[:3], array(row[3])) for row in rows], dtype=kinds).reshape(3, 1)
 //   savemat('devkit_plain.mat', {'other': [1, 2], 'synsets': table})
 //   savemat('devkit_compressed.mat', the same, do_compression=True)
-#include "src/data/mat_file.h"
+#include "src/data/source/mat_file.h"
 
-#include "src/data/read_file.h"
+#include "src/data/source/read_file.h"
 #include "tests/support/catch.h"
 #include "tests/support/thrown_text.h"
 

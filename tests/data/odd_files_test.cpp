@@ -7,8 +7,8 @@
 #include <opencv2/imgcodecs.hpp>
 #include <random>
 
-#include "src/data/dataset.h"
-#include "src/data/decode.h"
+#include "src/data/image/decode.h"
+#include "src/data/source/dataset.h"
 #include "tests/data/jpeg_writer.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_folder.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <opencv2/imgcodecs.hpp>
 
-#include "src/data/decode.h"
+#include "src/data/image/decode.h"
 #include "tests/support/catch.h"
 
 namespace {

@@ -5,8 +5,8 @@
 
 #include "kernels/backend.h"
 #include "src/data/crop.h"
-#include "src/data/image_op.h"
-#include "src/data/resize.h"
+#include "src/data/image/image_op.h"
+#include "src/data/image/resize.h"
 #include "tests/support/catch.h"
 #include "tests/support/op_names.h"
 #include "tests/support/sha256.h"

@@ -95,11 +95,10 @@ std::vector<int64_t> in_order(int64_t n) {
 
 // The number that an image's bytes tell, or -1 if they are not its.
 int64_t number_of(const StoredImage& image) {
-  const bool is_whole =
-      image.bytes.size() == kImageBytes &&
-      std::all_of(image.bytes.begin(), image.bytes.end(), [&image](uint8_t byte) {
-        return byte == image.bytes.front();
-      });
+  const bool is_whole = image.bytes.size() == kImageBytes &&
+                        std::all_of(image.bytes.begin(), image.bytes.end(), [&image](uint8_t byte) {
+                          return byte == image.bytes.front();
+                        });
   return is_whole ? image.bytes.front() : -1;
 }
 

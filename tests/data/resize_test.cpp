@@ -1,5 +1,5 @@
 // The geometry of resizing; its bytes are compared with Pillow's in the golden runner (resize).
-#include "src/data/resize.h"
+#include "src/data/image/resize.h"
 
 #include <algorithm>
 #include <stdexcept>

@@ -1,5 +1,5 @@
 // Scripted attempts, and a file of the system that always fails to be read.
-#include "src/data/retry.h"
+#include "src/data/source/retry.h"
 
 #include <cerrno>
 #include <chrono>
@@ -7,9 +7,9 @@
 #include <fstream>
 #include <vector>
 
-#include "src/data/read_error.h"
-#include "src/data/read_file.h"
-#include "src/data/tar_source.h"
+#include "src/data/source/read_error.h"
+#include "src/data/source/read_file.h"
+#include "src/data/source/tar_source.h"
 #include "tests/support/catch.h"
 #include "tests/support/log_capture.h"
 #include "tests/support/temp_folder.h"

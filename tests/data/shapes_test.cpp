@@ -6,7 +6,7 @@
 #include <set>
 #include <stdexcept>
 
-#include "src/data/dataset.h"
+#include "src/data/source/dataset.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/thrown_text.h"

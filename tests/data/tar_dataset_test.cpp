@@ -3,9 +3,9 @@
 #include <fstream>
 #include <map>
 
-#include "src/data/dataset.h"
 #include "src/data/loader.h"
 #include "src/data/sampler.h"
+#include "src/data/source/dataset.h"
 #include "src/data/transform.h"
 #include "tests/data/jpeg_writer.h"
 #include "tests/support/catch.h"

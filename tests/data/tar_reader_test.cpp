@@ -1,12 +1,12 @@
 // Tar files by GNU tar in all its formats, where the system has it, and by hand where a header is
 // to be odd.
-#include "src/data/tar_reader.h"
+#include "src/data/source/tar_reader.h"
 
 #include <cstdlib>
 #include <fstream>
 #include <vector>
 
-#include "src/data/tar_source.h"
+#include "src/data/source/tar_source.h"
 #include "tests/support/catch.h"
 #include "tests/support/tar_writer.h"
 #include "tests/support/temp_folder.h"

@@ -8,9 +8,9 @@
 #include <stdexcept>
 
 #include "src/data/crop.h"
-#include "src/data/image_op.h"
+#include "src/data/image/image_op.h"
+#include "src/data/image/resize.h"
 #include "src/data/rand_augment.h"
-#include "src/data/resize.h"
 #include "tests/support/catch.h"
 
 namespace {

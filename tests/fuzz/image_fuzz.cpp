@@ -9,10 +9,10 @@
 #include <span>
 #include <vector>
 
-#include "src/data/declared_size.h"
-#include "src/data/decode.h"
-#include "src/data/image_format.h"
-#include "src/data/jpeg_decoder.h"
+#include "src/data/image/declared_size.h"
+#include "src/data/image/decode.h"
+#include "src/data/image/image_format.h"
+#include "src/data/image/jpeg_decoder.h"
 
 namespace {
 

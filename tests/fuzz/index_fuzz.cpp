@@ -12,8 +12,8 @@
 
 #include "src/core/checksum.h"
 #include "src/core/error.h"
-#include "src/data/image_index.h"
-#include "src/data/image_index_layout.h"
+#include "src/data/source/image_index.h"
+#include "src/data/source/image_index_layout.h"
 
 namespace {
 

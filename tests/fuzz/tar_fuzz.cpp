@@ -14,8 +14,8 @@
 
 #include "src/core/error.h"
 #include "src/core/logging.h"
-#include "src/data/image_index.h"
-#include "src/data/indexed_build.h"
+#include "src/data/source/image_index.h"
+#include "src/data/source/indexed_build.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "src/data/data_options.h"
-#include "src/data/image_op.h"
+#include "src/data/image/image_op.h"
 
 namespace vim::test {
 

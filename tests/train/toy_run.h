@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "src/data/dataset.h"
 #include "src/data/loader.h"
+#include "src/data/source/dataset.h"
 #include "src/models/vision_mamba.h"
 #include "src/train/evaluator.h"
 #include "src/train/trainer.h"
