@@ -286,9 +286,9 @@ TEST_CASE("An image that cannot be read after all tries is named like a bad one"
   const auto transform = plain_transform();
   LoaderOptions options = options_of(5, 2);
   options.on_bad_image = OnBadImage::kSubstitute;
+  const vim::test::LogCapture log;  // before any worker has something to say
   Loader loader(dataset, transform, options);
   loader.start(in_order(10), 0);
-  const vim::test::LogCapture log;
   CHECK(drain(loader).indices == std::vector<int64_t>{0, 1, 2, 3, 5, 5, 6, 7, 8, 0});
   CHECK(loader.stats().substituted == 2);
   CHECK(contains(
