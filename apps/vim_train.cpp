@@ -80,7 +80,7 @@ int train_model(const Arguments& arguments, config::RunConfig config) {
   const auto train_set = data::open_training_set(config.data);
   std::unique_ptr<data::Dataset> val_set;
   if (!config.data.val_path.empty()) {
-    val_set = data::open_dataset(data::val_location(config.data));
+    val_set = data::open_evaluation_set(config.data);
   }
   config::fill_num_classes(config, train_set->num_classes());
   train::TrainerOptions options;

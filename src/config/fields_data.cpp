@@ -4,6 +4,7 @@
 namespace vim::config {
 namespace {
 
+using data::CacheMode;
 using data::DataFormat;
 using data::DecodeMode;
 using data::EraseMode;
@@ -48,6 +49,16 @@ std::vector<Field> source_fields() {
           {"data.read_ahead", "images that they read ahead at most"},
           [](RunConfig& c) { return &c.data.read_ahead; },
           {1, 1'000'000}),
+      choice<CacheMode>(
+          {"data.cache", "keep images in memory: none, encoded (as stored) or decoded"},
+          [](RunConfig& c) { return &c.data.cache; },
+          {{"none", CacheMode::kNone},
+           {"encoded", CacheMode::kEncoded},
+           {"decoded", CacheMode::kDecoded}}),
+      integer(
+          {"data.cache_mib", "most memory for them, for each data set in each process"},
+          [](RunConfig& c) { return &c.data.cache_mib; },
+          {1, 1 << 24}),
       choice<DecodeMode>(
           {"data.decode",
            "JPEG files: exact (the pixels of PIL) or fast (also scaled, less smooth)"},

@@ -30,6 +30,10 @@ struct DecodeOptions {
 /// each class equally often.
 enum class SamplerKind { kRandom, kClassBalanced };
 
+/// What stays in memory of each image that has been read, as long as there is room: nothing, the
+/// file's bytes, or the decoded pixels.
+enum class CacheMode { kNone, kEncoded, kDecoded };
+
 struct DataOptions {
   DataFormat format = DataFormat::kAuto;
   std::string path;          // training images
@@ -47,6 +51,8 @@ struct DataOptions {
   std::string subset_list;   // file that names the images to train on; empty: `subset` counts
   int64_t readers = 0;       // threads that only read; 0: the decoding threads do
   int64_t read_ahead = 256;  // images that they read ahead at most
+  CacheMode cache = CacheMode::kNone;
+  int64_t cache_mib = 4096;  // of each data set, in each process
   DecodeOptions decode;
   OnBadImage on_bad_image = OnBadImage::kError;
 };

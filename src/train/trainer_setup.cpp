@@ -16,7 +16,7 @@ namespace vim::train {
 namespace {
 
 // Sections and keys that change how a run is carried out, not what it computes.
-constexpr std::array<std::string_view, 15> kHarmlessKeys = {
+constexpr std::array<std::string_view, 17> kHarmlessKeys = {
     "checkpoint.interval_steps",
     "checkpoint.keep",
     "ema.evaluate",
@@ -26,6 +26,8 @@ constexpr std::array<std::string_view, 15> kHarmlessKeys = {
     "data.prefetch_batches",
     "data.readers",
     "data.read_ahead",
+    "data.cache",
+    "data.cache_mib",
     "train.log_interval",
     "train.eval_interval",
     "train.eval_batch",

@@ -45,6 +45,9 @@ TEST_CASE("unknown keys and values of a wrong type are named with line, key and 
 
 TEST_CASE("values outside their range or set of words are named with what is taken") {
   const auto [text, error] = GENERATE(table<std::string, std::string>({
+      {"data: {readers: -1}\n", "run.yaml:1: data.readers: got -1; use an integer from 0 to 1024"},
+      {"data: {cache_mib: 0}\n",
+       "run.yaml:1: data.cache_mib: got 0; use an integer from 1 to 16777216"},
       {"model: {d_conv: 9}\n", "run.yaml:1: model.d_conv: got 9; use an integer from 1 to 8"},
       {"model: {d_conv: 0}\n", "run.yaml:1: model.d_conv: got 0; use an integer from 1 to 8"},
       {"model: {d_state: 257}\n",

@@ -126,6 +126,19 @@ TEST_CASE("erasing and mixing are set by their keys") {
   CHECK(to_yaml(parse(to_yaml(config))) == to_yaml(config));
 }
 
+TEST_CASE("reading ahead and the cache are off unless their keys say otherwise") {
+  CHECK(parse("").data.readers == 0);
+  CHECK(parse("").data.cache == vim::data::CacheMode::kNone);
+  const RunConfig config =
+      parse("data: {readers: 16, read_ahead: 512, cache: decoded, cache_mib: 100}\n");
+  CHECK(config.data.readers == 16);
+  CHECK(config.data.read_ahead == 512);
+  CHECK(config.data.cache == vim::data::CacheMode::kDecoded);
+  CHECK(config.data.cache_mib == 100);
+  CHECK(parse("data: {cache: encoded}").data.cache == vim::data::CacheMode::kEncoded);
+  CHECK(to_yaml(parse(to_yaml(config))) == to_yaml(config));
+}
+
 TEST_CASE("the best checkpoint goes by the weights, or by their average on request") {
   CHECK(parse("").checkpoint.best_by == vim::train::BestBy::kModel);
   CHECK(parse("checkpoint: {best_by: ema}\n").checkpoint.best_by == vim::train::BestBy::kEma);

@@ -10,6 +10,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "src/data/cached_dataset.h"
 #include "src/data/image/decode.h"
 #include "src/data/sampler.h"
 #include "src/data/source/read_error.h"
@@ -24,6 +25,8 @@ namespace {
 namespace fs = std::filesystem;
 using vim::data::AugmentOptions;
 using vim::data::BadImage;
+using vim::data::CacheMode;
+using vim::data::DataOptions;
 using vim::data::Image;
 using vim::data::LoadedBatch;
 using vim::data::Loader;
@@ -94,6 +97,23 @@ LoaderOptions options_of(int64_t batch_size, int64_t workers) {
   return options;
 }
 
+vim::data::TrainTransform random_crop_transform() { return {AugmentOptions{}, kSide, kSide}; }
+
+void write_image(const fs::path& path, const std::vector<uint8_t>& bytes) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<int64_t>(bytes.size()));
+}
+
+// JPEG files of two classes and many sizes, of which number 7 is cut off and number 30 empty.
+void write_class_folder(const fs::path& folder, int num_images) {
+  for (int i = 0; i < num_images; ++i) {
+    std::vector<uint8_t> jpeg = vim::test::write_some_jpeg(20 + 3 * i, 90 - i, i);
+    jpeg.resize(i == 30 ? 0 : jpeg.size() / (i == 7 ? 2 : 1));
+    write_image(folder / fmt::format("{}/{:02}.jpg", i < num_images / 2 ? "a" : "b", i), jpeg);
+  }
+}
+
 std::vector<int64_t> in_order(int64_t n) {
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), int64_t{0});
@@ -159,6 +179,73 @@ TEST_CASE("Batches are the same for any number of workers, with bad images too")
   }
   CHECK(epochs[0] == epochs[1]);
   CHECK(epochs[0] == epochs[2]);
+}
+
+TEST_CASE("Batches are the same whoever reads, and whatever is kept in memory") {
+  const vim::test::TempFolder folder;
+  write_class_folder(folder.path(), 40);
+  const auto transform = random_crop_transform();
+  const std::vector<int64_t> order = vim::data::shuffled_order(40, 5, 2);
+  const auto epoch_with = [&](int64_t workers, int64_t readers, CacheMode cache, int64_t first) {
+    DataOptions data;
+    data.path = folder.path().string();
+    data.cache = cache;
+    data.workers = workers;
+    data.readers = readers;
+    data.read_ahead = 5;
+    data.on_bad_image = OnBadImage::kSubstitute;
+    const auto dataset = with_cache(open_dataset(train_location(data)), data);
+    LoaderOptions options = loader_options(data);
+    options.batch_size = 6;
+    options.seed = 11;
+    Loader loader(*dataset, transform, options);
+    loader.start(order, 2);
+    const Epoch whole = drain(loader);
+    CHECK(loader.stats().substituted == 2);
+    loader.start(order, 2);  // from the cache
+    CHECK(drain(loader) == whole);
+    loader.start(order, 2, first);
+    return drain(loader);
+  };
+  for (const int64_t first : {0, 18}) {
+    const Epoch plain = epoch_with(1, 0, CacheMode::kNone, first);
+    CHECK(plain.indices.size() == static_cast<size_t>(40 - first));
+    for (const int64_t workers : {1, 2, 7}) {
+      for (const int64_t readers : {0, 3}) {
+        for (const auto cache : {CacheMode::kNone, CacheMode::kEncoded, CacheMode::kDecoded}) {
+          CAPTURE(first, workers, readers, static_cast<int>(cache));
+          CHECK(epoch_with(workers, readers, cache, first) == plain);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("Reading threads leave errors and substitutes where they are") {
+  const MemoryDataset dataset(60, {14, 17, 59}, {}, {31, 32});
+  const auto transform = plain_transform();
+  LoaderOptions options = options_of(5, 2);
+  options.read_ahead.readers = 3;
+  options.read_ahead.images = 4;
+  Loader strict(dataset, transform, options);
+  strict.start(in_order(60), 0);
+  CHECK(strict.next() != nullptr);
+  CHECK(strict.next() != nullptr);
+  CHECK(contains(thrown_text([&] { strict.next(); }), "image14: cannot be decoded: it is odd"));
+  strict.start(in_order(10), 0);
+  CHECK(drain(strict).indices == in_order(10));
+
+  options.on_bad_image = OnBadImage::kSubstitute;
+  Loader loader(dataset, transform, options);
+  loader.start(in_order(60), 0);
+  std::vector<int64_t> expected = in_order(60);
+  expected[14] = 15;
+  expected[17] = 18;
+  expected[31] = 33;
+  expected[32] = 33;
+  expected[59] = 0;
+  CHECK(drain(loader).indices == expected);
+  CHECK(loader.stats().substituted == 5);
 }
 
 TEST_CASE("An epoch started in its middle continues as if it had run from the start") {
@@ -257,11 +344,8 @@ TEST_CASE("A bad image is replaced by the next in the order, going round at its 
 
 TEST_CASE("A file that has vanished ends the run with the system's reason, or is replaced") {
   const vim::test::TempFolder folder;
-  fs::create_directories(folder / "a");
   for (int i = 0; i < 4; ++i) {
-    const std::vector<uint8_t> jpeg = vim::test::write_some_jpeg(kSide, kSide, i);
-    std::ofstream(folder / fmt::format("a/{}.jpg", i), std::ios::binary)
-        .write(reinterpret_cast<const char*>(jpeg.data()), static_cast<int64_t>(jpeg.size()));
+    write_image(folder / fmt::format("a/{}.jpg", i), vim::test::write_some_jpeg(kSide, kSide, i));
   }
   const auto dataset =
       vim::data::open_dataset({vim::data::DataFormat::kFolder, folder.path().string()});
