@@ -52,8 +52,8 @@ CachedDataset::~CachedDataset() {
 }
 
 StoredImage CachedDataset::fetch(int64_t index, std::vector<uint8_t>& buffer) const {
-  if (const Entry* entry =
-          entries_.at(static_cast<size_t>(index)).load(std::memory_order_acquire)) {
+  const auto& place = entries_.at(static_cast<size_t>(index));
+  if (const Entry* entry = place.load(std::memory_order_acquire)) {
     return {entry->bytes, entry->pixels};
   }
   const StoredImage stored = dataset_->fetch(index, buffer);

@@ -1,32 +1,23 @@
 // The loader over a data set in memory whose images tell their number.
 #include "src/data/loader.h"
 
-#include <fmt/format.h>
-
 #include <atomic>
-#include <filesystem>
-#include <fstream>
 #include <numeric>
 #include <set>
 #include <stdexcept>
 
-#include "src/data/cached_dataset.h"
 #include "src/data/image/decode.h"
-#include "src/data/sampler.h"
 #include "src/data/source/read_error.h"
-#include "tests/data/jpeg_writer.h"
+#include "src/data/sampler.h"
+#include "tests/data/loaded_epoch.h"
 #include "tests/support/catch.h"
 #include "tests/support/log_capture.h"
-#include "tests/support/temp_folder.h"
 #include "tests/support/thrown_text.h"
 
 namespace {
 
-namespace fs = std::filesystem;
 using vim::data::AugmentOptions;
 using vim::data::BadImage;
-using vim::data::CacheMode;
-using vim::data::DataOptions;
 using vim::data::Image;
 using vim::data::LoadedBatch;
 using vim::data::Loader;
@@ -34,9 +25,12 @@ using vim::data::LoaderOptions;
 using vim::data::OnBadImage;
 using vim::data::StoredImage;
 using vim::test::contains;
+using vim::test::drain;
+using vim::test::in_order;
+using Epoch = vim::test::LoadedEpoch;
 using vim::test::thrown_text;
 
-constexpr int64_t kSide = 8;
+constexpr int64_t kSide = vim::test::kLoadedSide;
 
 // Image i is filled with a pattern that starts at i; those in `bad` cannot be decoded, `broken`
 // fail in a way that nobody foresees, `unreadable` cannot be read.
@@ -97,53 +91,6 @@ LoaderOptions options_of(int64_t batch_size, int64_t workers) {
   return options;
 }
 
-vim::data::TrainTransform random_crop_transform() { return {AugmentOptions{}, kSide, kSide}; }
-
-void write_image(const fs::path& path, const std::vector<uint8_t>& bytes) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<int64_t>(bytes.size()));
-}
-
-// JPEG files of two classes and many sizes, of which number 7 is cut off and number 30 empty.
-void write_class_folder(const fs::path& folder, int num_images) {
-  for (int i = 0; i < num_images; ++i) {
-    std::vector<uint8_t> jpeg = vim::test::write_some_jpeg(20 + 3 * i, 90 - i, i);
-    jpeg.resize(i == 30 ? 0 : jpeg.size() / (i == 7 ? 2 : 1));
-    write_image(folder / fmt::format("{}/{:02}.jpg", i < num_images / 2 ? "a" : "b", i), jpeg);
-  }
-}
-
-std::vector<int64_t> in_order(int64_t n) {
-  std::vector<int64_t> order(static_cast<size_t>(n));
-  std::iota(order.begin(), order.end(), int64_t{0});
-  return order;
-}
-
-// Everything that an epoch hands out.
-struct Epoch {
-  std::vector<uint8_t> pixels;
-  std::vector<int64_t> labels;
-  std::vector<int64_t> indices;
-  std::vector<int64_t> first_positions;
-  std::vector<int64_t> sizes;
-
-  bool operator==(const Epoch&) const = default;
-};
-
-Epoch drain(Loader& loader) {
-  Epoch epoch;
-  while (const LoadedBatch* batch = loader.next()) {
-    epoch.pixels.insert(
-        epoch.pixels.end(), batch->images, batch->images + batch->size * kSide * kSide * 3);
-    epoch.labels.insert(epoch.labels.end(), batch->labels.begin(), batch->labels.end());
-    epoch.indices.insert(epoch.indices.end(), batch->indices.begin(), batch->indices.end());
-    epoch.first_positions.push_back(batch->first_position);
-    epoch.sizes.push_back(batch->size);
-  }
-  return epoch;
-}
-
 }  // namespace
 
 TEST_CASE("Batches hold the images, labels and indices of the order") {
@@ -179,46 +126,6 @@ TEST_CASE("Batches are the same for any number of workers, with bad images too")
   }
   CHECK(epochs[0] == epochs[1]);
   CHECK(epochs[0] == epochs[2]);
-}
-
-TEST_CASE("Batches are the same whoever reads, and whatever is kept in memory") {
-  const vim::test::TempFolder folder;
-  write_class_folder(folder.path(), 40);
-  const auto transform = random_crop_transform();
-  const std::vector<int64_t> order = vim::data::shuffled_order(40, 5, 2);
-  const auto epoch_with = [&](int64_t workers, int64_t readers, CacheMode cache, int64_t first) {
-    DataOptions data;
-    data.path = folder.path().string();
-    data.cache = cache;
-    data.workers = workers;
-    data.readers = readers;
-    data.read_ahead = 5;
-    data.on_bad_image = OnBadImage::kSubstitute;
-    const auto dataset = with_cache(open_dataset(train_location(data)), data);
-    LoaderOptions options = loader_options(data);
-    options.batch_size = 6;
-    options.seed = 11;
-    Loader loader(*dataset, transform, options);
-    loader.start(order, 2);
-    const Epoch whole = drain(loader);
-    CHECK(loader.stats().substituted == 2);
-    loader.start(order, 2);  // from the cache
-    CHECK(drain(loader) == whole);
-    loader.start(order, 2, first);
-    return drain(loader);
-  };
-  for (const int64_t first : {0, 18}) {
-    const Epoch plain = epoch_with(1, 0, CacheMode::kNone, first);
-    CHECK(plain.indices.size() == static_cast<size_t>(40 - first));
-    for (const int64_t workers : {1, 2, 7}) {
-      for (const int64_t readers : {0, 3}) {
-        for (const auto cache : {CacheMode::kNone, CacheMode::kEncoded, CacheMode::kDecoded}) {
-          CAPTURE(first, workers, readers, static_cast<int>(cache));
-          CHECK(epoch_with(workers, readers, cache, first) == plain);
-        }
-      }
-    }
-  }
 }
 
 TEST_CASE("Reading threads leave errors and substitutes where they are") {
@@ -340,29 +247,6 @@ TEST_CASE("A bad image is replaced by the next in the order, going round at its 
   CHECK(epoch.indices == std::vector<int64_t>{0, 1, 2, 3, 6, 6, 6, 7, 8, 0});
   CHECK(epoch.labels == std::vector<int64_t>{0, 1, 2, 3, 6, 6, 6, 0, 1, 0});
   CHECK(loader.stats().substituted == 3);
-}
-
-TEST_CASE("A file that has vanished ends the run with the system's reason, or is replaced") {
-  const vim::test::TempFolder folder;
-  for (int i = 0; i < 4; ++i) {
-    write_image(folder / fmt::format("a/{}.jpg", i), vim::test::write_some_jpeg(kSide, kSide, i));
-  }
-  const auto dataset =
-      vim::data::open_dataset({vim::data::DataFormat::kFolder, folder.path().string()});
-  fs::remove(folder / "a/2.jpg");
-  const auto transform = plain_transform();
-  LoaderOptions options = options_of(4, 2);
-  Loader strict(*dataset, transform, options);
-  strict.start(in_order(4), 0);
-  CHECK(
-      thrown_text([&] { strict.next(); }) ==
-      (folder / "a/2.jpg").string() +
-          ": cannot be read: No such file or directory; check the file and its permissions");
-  options.on_bad_image = OnBadImage::kSubstitute;
-  Loader loader(*dataset, transform, options);
-  loader.start(in_order(4), 0);
-  CHECK(drain(loader).indices == std::vector<int64_t>{0, 1, 3, 3});
-  CHECK(loader.stats().substituted == 1);
 }
 
 TEST_CASE("An image that cannot be read after all tries is named like a bad one") {
