@@ -8,7 +8,9 @@ LoadedEpoch drain(data::Loader& loader) {
   LoadedEpoch epoch;
   while (const data::LoadedBatch* batch = loader.next()) {
     epoch.pixels.insert(
-        epoch.pixels.end(), batch->images, batch->images + batch->size * kLoadedSide * kLoadedSide * 3);
+        epoch.pixels.end(),
+        batch->images,
+        batch->images + batch->size * kLoadedSide * kLoadedSide * 3);
     epoch.labels.insert(epoch.labels.end(), batch->labels.begin(), batch->labels.end());
     epoch.indices.insert(epoch.indices.end(), batch->indices.begin(), batch->indices.end());
     epoch.first_positions.push_back(batch->first_position);

@@ -7,8 +7,8 @@
 #include <stdexcept>
 
 #include "src/data/image/decode.h"
-#include "src/data/source/read_error.h"
 #include "src/data/sampler.h"
+#include "src/data/source/read_error.h"
 #include "tests/data/loaded_epoch.h"
 #include "tests/support/catch.h"
 #include "tests/support/log_capture.h"
