@@ -32,11 +32,12 @@ struct Arguments {
 };
 
 // As the training loop has it, its partial last batch left out where there are full ones.
-std::vector<int64_t> epoch_order(const config::RunConfig& config, int64_t size, int64_t epoch) {
-  const auto number = static_cast<uint64_t>(epoch);
-  std::vector<int64_t> order = config.augment.repeated
-                                   ? data::repeated_augmentation_order(size, {.epoch = number})
-                                   : data::shuffled_order(size, config.train.seed, number);
+std::vector<int64_t> epoch_order(
+    const config::RunConfig& config, const data::Dataset& dataset, int64_t epoch) {
+  std::vector<int64_t> order = data::training_order(
+      dataset,
+      {config.data.sampler, config.augment.repeated, config.train.seed},
+      static_cast<uint64_t>(epoch));
   const auto batch = static_cast<size_t>(config.train.global_batch);
   if (order.size() > batch) {
     order.resize(order.size() / batch * batch);
@@ -61,8 +62,7 @@ std::vector<data::SheetTile> load_tiles(
   const auto [height, width] = config.model.img_size;
   const data::TrainTransform transform(config.augment, height, width);
   data::Loader loader(dataset, transform, preview_loader(config, options.count));
-  loader.start(
-      epoch_order(config, dataset.size(), options.epoch), static_cast<uint64_t>(options.epoch));
+  loader.start(epoch_order(config, dataset, options.epoch), static_cast<uint64_t>(options.epoch));
   const data::LoadedBatch& batch = *loader.next();
   std::vector<data::SheetTile> tiles;
   const int64_t num_bytes = height * width * 3;

@@ -138,4 +138,15 @@ std::vector<int64_t> repeated_augmentation_order(int64_t n, const ShardOptions& 
   return taken;
 }
 
+std::vector<int64_t> training_order(
+    const Dataset& dataset, const TrainingOrder& order, uint64_t epoch) {
+  if (order.is_repeated) {
+    return repeated_augmentation_order(dataset.size(), {.epoch = epoch});
+  }
+  if (order.kind == SamplerKind::kClassBalanced) {
+    return class_balanced_order(images_by_class(dataset), order.seed, epoch);
+  }
+  return shuffled_order(dataset.size(), order.seed, epoch);
+}
+
 }  // namespace vim::data

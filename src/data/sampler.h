@@ -40,6 +40,18 @@ std::vector<std::vector<int64_t>> images_by_class(const Dataset& dataset);
 std::vector<int64_t> class_balanced_order(
     const std::vector<std::vector<int64_t>>& by_class, uint64_t seed, uint64_t epoch);
 
+/// Which of the training orders, and what it depends on.
+struct TrainingOrder {
+  SamplerKind kind = SamplerKind::kRandom;
+  bool is_repeated = false;  // repeated augmentation, in place of kRandom; its seed is the epoch
+  uint64_t seed = 0;
+};
+
+/// The order of one epoch of training for all processes together: what the official samplers deal
+/// out to them, rank by rank, is this list in turn.
+std::vector<int64_t> training_order(
+    const Dataset& dataset, const TrainingOrder& order, uint64_t epoch);
+
 /// Images in an epoch of repeated_augmentation_order over n images, of all processes together: n
 /// rounded down to a multiple of 256, as long as `world` divides it.
 int64_t repeated_augmentation_size(int64_t n);

@@ -109,17 +109,11 @@ int64_t StepPipeline::choose_micro_batch(int64_t earlier) {
   return micro_batch_;
 }
 
-// One list for all ranks: what the official samplers deal out to them, rank by rank, is this list
-// in turn. The official repeated order depends on the epoch alone, not on the seed.
 std::vector<int64_t> StepPipeline::epoch_order(int64_t epoch) const {
-  const auto number = static_cast<uint64_t>(epoch);
-  if (options_.step.augment.repeated) {
-    return data::repeated_augmentation_order(images_.size(), {.epoch = number});
-  }
-  if (options_.data.sampler == data::SamplerKind::kClassBalanced) {
-    return data::class_balanced_order(data::images_by_class(images_), train_options().seed, number);
-  }
-  return data::shuffled_order(images_.size(), train_options().seed, number);
+  return data::training_order(
+      images_,
+      {options_.data.sampler, options_.step.augment.repeated, train_options().seed},
+      static_cast<uint64_t>(epoch));
 }
 
 void StepPipeline::start_epoch(int64_t epoch, int64_t step_in_epoch) {

@@ -8,6 +8,28 @@
 
 using vim::data::ShardOptions;
 
+namespace {
+
+// So many images of one class, without pixels.
+class OneClass : public vim::data::Dataset {
+ public:
+  explicit OneClass(int64_t size) : size_(size) {}
+
+  int64_t size() const override { return size_; }
+  const std::vector<std::string>& class_names() const override { return class_names_; }
+  int64_t label(int64_t /*index*/) const override { return 0; }
+  std::string name(int64_t /*index*/) const override { return ""; }
+  vim::data::StoredImage fetch(int64_t /*index*/, std::vector<uint8_t>& /*buffer*/) const override {
+    return {};
+  }
+
+ private:
+  int64_t size_;
+  std::vector<std::string> class_names_ = {"all"};
+};
+
+}  // namespace
+
 TEST_CASE("Only the low 32 bits of a permutation's seed count") {
   const uint64_t seed = 12345;
   CHECK(
@@ -115,4 +137,19 @@ TEST_CASE("class_balanced_order depends on seed and epoch alone, and on both") {
   CHECK(order == vim::data::class_balanced_order(by_class, 3, 8));
   CHECK(order != vim::data::class_balanced_order(by_class, 3, 9));
   CHECK(order != vim::data::class_balanced_order(by_class, 4, 8));
+}
+
+TEST_CASE("training_order is the order that its options name") {
+  const OneClass dataset(600);
+  const auto order = [&dataset](const vim::data::TrainingOrder& options) {
+    return training_order(dataset, options, 4);
+  };
+  using vim::data::SamplerKind;
+  CHECK(order({SamplerKind::kRandom, false, 9}) == vim::data::torch_randperm(600, 13));
+  CHECK(
+      order({SamplerKind::kRandom, true, 9}) ==
+      vim::data::repeated_augmentation_order(600, {.epoch = 4}));
+  CHECK(
+      order({SamplerKind::kClassBalanced, false, 9}) ==
+      vim::data::class_balanced_order(vim::data::images_by_class(dataset), 9, 4));
 }
