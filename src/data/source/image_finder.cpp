@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "src/core/error.h"
+#include "src/data/source/found_images.h"
 
 namespace vim::data {
 namespace {
@@ -18,17 +19,15 @@ bool is_end_of_path(const std::string& path, const std::string& name) {
 
 }  // namespace
 
-std::string base_name(const std::string& name) { return name.substr(name.find_last_of('/') + 1); }
-
 ImageFinder::ImageFinder(const Dataset& dataset) : dataset_(dataset) {
   for (int64_t i = 0; i < dataset.size(); ++i) {
-    by_base_.emplace(base_name(dataset.name(i)), i);
+    by_base_.emplace(base_part(dataset.name(i)), i);
   }
 }
 
 int64_t ImageFinder::find(const std::string& name, const std::string& where) const {
   std::vector<int64_t> found;
-  const auto [begin, end] = by_base_.equal_range(base_name(name));
+  const auto [begin, end] = by_base_.equal_range(std::string(base_part(name)));
   for (auto item = begin; item != end; ++item) {
     if (is_end_of_path(dataset_.name(item->second), name)) {
       found.push_back(item->second);

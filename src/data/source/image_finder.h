@@ -9,9 +9,6 @@
 
 namespace vim::data {
 
-/// What follows the last slash.
-std::string base_name(const std::string& name);
-
 class ImageFinder {
  public:
   /// `dataset` must outlive the finder.

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "src/core/error.h"
+#include "src/data/source/found_images.h"
 #include "src/data/source/image_finder.h"
 #include "src/data/source/read_file.h"
 #include "src/data/source/text_lines.h"
@@ -24,7 +25,7 @@ constexpr size_t kMaxSize = size_t{256} << 20;  // bytes; a line each for a mill
 // The number in ILSVRC2012_val_00000123.JPEG, or -1.
 int64_t validation_number(const std::string& name) {
   constexpr std::string_view kPrefix = "ILSVRC2012_val_";
-  const std::string base = base_name(name);
+  const std::string base(base_part(name));
   if (!base.starts_with(kPrefix)) {
     return -1;
   }
@@ -55,7 +56,7 @@ std::vector<int64_t> validation_places(
         dataset.size()));
   }
   std::stable_sort(order.begin(), order.end(), [&dataset](int64_t a, int64_t b) {
-    return base_name(dataset.name(a)) < base_name(dataset.name(b));
+    return base_part(dataset.name(a)) < base_part(dataset.name(b));
   });
   for (size_t place = 0; place < order.size(); ++place) {
     places[static_cast<size_t>(order[place])] = static_cast<int64_t>(place);
