@@ -3,12 +3,11 @@
 
 #include <ATen/ATen.h>
 
-#include <numeric>
-
 #include "src/cuda/device.h"
 #include "src/cuda/profile_range.h"
 #include "src/cuda/step_graph.h"
 #include "src/cuda/uploader.h"
+#include "src/data/sampler.h"
 #include "src/data/transform.h"
 #include "src/models/vision_mamba.h"
 #include "src/train/batch_input.h"
@@ -52,12 +51,6 @@ data::LoaderOptions eval_loader_options(const EvaluatorOptions& options, const a
   return loader;
 }
 
-std::vector<int64_t> natural_order(int64_t size) {
-  std::vector<int64_t> order(static_cast<size_t>(size));
-  std::iota(order.begin(), order.end(), 0);
-  return order;
-}
-
 // Why a batch may not be captured; empty: it may.
 std::string find_obstacle(
     const models::VisionMambaOptions& shape,
@@ -99,7 +92,7 @@ class EvaluationPasses::Impl {
     if (options_.features) {
       models::check_feature_layers(shape_, *options_.features, "features");
     }
-    loader_.start(natural_order(dataset.size()), /*epoch=*/0);
+    loader_.start(data::evaluation_order(dataset.size(), /*world=*/1, /*rank=*/0), /*epoch=*/0);
   }
 
   const data::LoadedBatch* load() {

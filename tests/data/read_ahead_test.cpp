@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 
+#include "tests/data/loaded_epoch.h"
 #include "tests/support/catch.h"
 
 namespace {
@@ -14,6 +14,7 @@ namespace {
 using vim::data::ReadAhead;
 using vim::data::ReadAheadOptions;
 using vim::data::StoredImage;
+using vim::test::in_order;
 
 constexpr size_t kImageBytes = 100;
 
@@ -85,12 +86,6 @@ ReadAheadOptions options_of(int64_t readers, int64_t images) {
   options.readers = readers;
   options.images = images;
   return options;
-}
-
-std::vector<int64_t> in_order(int64_t n) {
-  std::vector<int64_t> order(static_cast<size_t>(n));
-  std::iota(order.begin(), order.end(), int64_t{0});
-  return order;
 }
 
 // The number that an image's bytes tell, or -1 if they are not its.
