@@ -95,6 +95,8 @@ class SegmentWalker {
       if (tile > 0) mover.fetch(tile - 1, /*for_gradients=*/true);
       const int64_t row = block_.segment * plan_.segment_tiles + tile;
       walk_tile_back(tile, items, partial_sums + row * kTilePartials);
+      __syncwarp();
+      if (is_last_group()) mover.write(tile);
     }
   }
 
@@ -133,9 +135,10 @@ class SegmentWalker {
       unpack(state.A[lane_index()], walk.A);
       unpack(enters, walk.h);
       if (tile > 0) copy_async<16>(&enters, entering(tile - 1, pass), true);
-      auto& lots = backward_shared<Form>().lots[pass % 2];
+      auto& lots = backward_shared<Form>().lots;
       QuadSums<Form::kIsExact> dC;
       walk.walk_there(pass, items, dC);
+      __syncwarp();  // the sums of the pass before are read
       dC.leave(lots[1]);
       unpack(state.dA[lane_index()], walk.dA);
       unpack(state.carried[lane_index()], walk.carried);
@@ -147,44 +150,42 @@ class SegmentWalker {
       __syncwarp();
       pass_sums[pass * kWarpSize + lane_index()] = sum_quads(lots);
     }
-    if (lane_index() < block_.num_channels) finish_tile(tile, items, sums);
+    finish_tile(tile, items, sums);
   }
 
-  // du and ddelta of the lane's channel.
+  __device__ bool is_last_group() const {
+    return Form::kIsPlain || block_.state_group + 1 == plan_.state_groups;
+  }
+
+  // Leaves du and ddelta of the lane's channel in the places of u and delta.
   __device__ __forceinline__ void finish_tile(int tile, const LaneTile& items, StateSums& sums) {
-    const auto& shared = backward_shared<Form>();
-    const StepRows<T*> du_rows = shared.outputs[kDu];
-    const StepRows<T*> ddelta_rows = shared.outputs[kDdelta];
-    const bool is_last_group = Form::kIsPlain || block_.state_group + 1 == plan_.state_groups;
+    RawTile<T>& raw = backward_shared<Form>().raw[tile % 2];
     const bool has_softplus = Form::kIsPlain || params_.forward.delta_softplus;
 #pragma unroll
     for (int i = 0; i < kTileTokens; ++i) {
-      const int step = tile * kTileTokens + i;
-      if (step >= block_.num_tokens()) {
-        return;
-      }
-      if (!Form::kIsPlain) add_state_groups(step, sums.gB[i], sums.gA[i]);
-      if (!is_last_group) {
+      if (!Form::kIsPlain) add_state_groups(tile * kTileTokens + i, sums.gB[i], sums.gA[i]);
+      if (!is_last_group()) {
         continue;
       }
-      const float u = to_float(shared.raw[tile % 2].u[i][lane_index()]);
+      T& u_place = raw.u[i][lane_index()];
+      const float u = to_float(u_place);
       const float dt = items.dt[i];
       const float dy = items.dy[i];
       const float ddt = fmaf(u, sums.gB[i], sums.gA[i] * kLn2);
-      const float ddelta = has_softplus ? ddt * scan_softplus_slope<T>(dt) : ddt;
-      channel_.dD = fmaf(dy, u, channel_.dD);
-      channel_.dbias += ddelta;
+      const float ddelta[1] = {has_softplus ? ddt * scan_softplus_slope<T>(dt) : ddt};
       const float du[1] = {fmaf(channel_.D, dy, dt * sums.gB[i])};
-      const float ddelta_value[1] = {ddelta};
-      store_pack<1>(du, du_rows.at(step, lane_index()));
-      store_pack<1>(ddelta_value, ddelta_rows.at(step, lane_index()));
+      channel_.dD = fmaf(dy, u, channel_.dD);
+      channel_.dbias += ddelta[0];
+      store_pack<1>(du, &u_place);
+      store_pack<1>(ddelta, &raw.delta[i][lane_index()]);
     }
   }
 
   // Where there are several groups of states, adds the sums of those walked before, and keeps the
   // new sums for those to come.
   __device__ __forceinline__ void add_state_groups(int step, float& gB, float& gA) const {
-    if (plan_.state_sums == nullptr) {
+    const bool exists = step < block_.num_tokens() && lane_index() < block_.num_channels;
+    if (plan_.state_sums == nullptr || !exists) {
       return;
     }
     const ScanParams& forward = params_.forward;
@@ -285,7 +286,7 @@ __device__ __forceinline__ void for_each_segment(
 
 /// Writes the gradients of the states that each segment leaves, decayed, of 0, into plan.carried.
 template <typename Form>
-__global__ void __launch_bounds__(kWarpSize, kResidentWarps)
+__global__ void __launch_bounds__(kWarpSize, Form::kResidentWarps)
     scan_adjoint_kernel(ScanBackwardParams params, ScanBackwardPlan plan) {
   const ScanParams& forward = params.forward;
   for_each_segment(forward, plan, [&](ScanBlock& block) {
@@ -309,7 +310,7 @@ __global__ void __launch_bounds__(kWarpSize, kResidentWarps)
 }
 
 template <typename Form>
-__global__ void __launch_bounds__(kWarpSize, kResidentWarps)
+__global__ void __launch_bounds__(kWarpSize, Form::kResidentWarps)
     scan_backward_kernel(ScanBackwardParams params, ScanBackwardPlan plan) {
   const ScanParams& forward = params.forward;
   for_each_segment(forward, plan, [&](ScanBlock& block) {

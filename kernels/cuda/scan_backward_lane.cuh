@@ -43,8 +43,8 @@ __device__ __forceinline__ void mma_add(
 }
 
 /// Sums of the four states of a pass over four neighbouring lanes each, by the tensor cores. The
-/// factor of ones puts token i of a fragment into its columns 2 i (states 0 and 1, by rows) and
-/// 2 i + 1 (states 2 and 3), so that lane 4 m + q ends with token q of lanes 4 m to 4 m + 3.
+/// factor of ones puts token i of a fragment into its columns 2 i (states 0 and 2, by rows) and
+/// 2 i + 1 (states 1 and 3), so that lane 4 m + q ends with token q of lanes 4 m to 4 m + 3.
 template <bool kExact>
 struct QuadSums {
   float d[kTileTokens / 4][4] = {};
@@ -54,14 +54,15 @@ struct QuadSums {
     const int column = lane_index() / 4;
     const float ones[2] = {
         column == i % 4 * 2 ? 1.0F : 0.0F, column == i % 4 * 2 + 1 ? 1.0F : 0.0F};
-    mma_add<kExact>(d[i / 4], x, ones);
+    const float a[4] = {x[0], x[2], x[1], x[3]};
+    mma_add<kExact>(d[i / 4], a, ones);
   }
 
   /// Leaves the sums for sum_quads.
   __device__ __forceinline__ void leave(float4 (&lots)[kTileTokens / 4][kLotsRow]) const {
 #pragma unroll
     for (int half = 0; half < kTileTokens / 4; ++half) {
-      lots[half][lane_index()] = make_float4(d[half][0], d[half][2], d[half][1], d[half][3]);
+      lots[half][lane_index()] = packed(d[half]);
     }
   }
 };

@@ -16,7 +16,9 @@ constexpr int kPassStates = 4;    // states that a lane walks back at once
 constexpr int kPasses = kGroupStates / kPassStates;
 constexpr int kTileTokens = 8;  // tokens whose decays and states lie in registers
 constexpr int kTilePartials = 2 * kTileTokens * kGroupStates / 4;  // float4s of dB and dC of a tile
-constexpr int kResidentWarps = 8;  // that registers of a multiprocessor have room for
+
+/// Warps that registers and shared memory of a multiprocessor have room for, by bytes of storage.
+constexpr int resident_warps(int64_t bytes) { return bytes == sizeof(float) ? 8 : 12; }
 
 /// Storage of the tensors, and whether the case is the model's own, known when the kernel is
 /// compiled: gate, softplus, a single full group of states, all inputs aligned to their copies.
@@ -25,6 +27,7 @@ struct ScanBackwardForm {
   using Storage = T;
   static constexpr bool kIsPlain = kPlain;
   static constexpr bool kIsExact = sizeof(T) == sizeof(float);  // sums over channels
+  static constexpr int kResidentWarps = resident_warps(sizeof(T));
 };
 
 /// Partial sums and intermediate results in the workspace.
@@ -35,7 +38,7 @@ struct ScanBackwardPlan {
   int64_t state_groups = 0;
   int64_t token_tiles = 0;    // of all segments
   int64_t segment_tiles = 0;  // of each segment but the last
-  int64_t num_warps = 0;      // that run at once; each takes the next tile when it is done
+  int64_t num_warps = 0;      // that run at once; each takes the next segment when it is done
   /// (warps, segment tiles, passes, lanes): the states that enter the tiles of a segment.
   float4* entering = nullptr;
   /// (directions, batch, channel tiles, state groups, token tiles, kTilePartials) float4: dB and

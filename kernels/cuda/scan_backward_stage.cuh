@@ -4,34 +4,22 @@
 
 #include <cstdint>
 
-#include "kernels/cuda/async_copy.cuh"
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/scan_backward_plan.cuh"
 #include "kernels/cuda/scan_math.cuh"
+#include "kernels/cuda/scan_rows.cuh"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
 __device__ __forceinline__ int lane_index() { return static_cast<int>(threadIdx.x); }
 
-/// Where the tile's channels (or states) of a tensor lie, by step of the walk through the segment.
-/// Kept in shared memory, because registers for all of them would be spilled.
-template <typename Pointer>
-struct alignas(16) StepRows {
-  Pointer origin;  // of step 0
-  int stride;      // elements from step to step
-
-  /// Steps may lie beyond the segment. Offsets within a sample are 32 bits wide.
-  __device__ __forceinline__ Pointer at(int step, int column) const {
-    return origin + (step * stride + column);
-  }
-};
-
 /// The tensors that a walk reads, and those that it writes.
 enum StepInput { kU, kDelta, kB, kC, kDout, kZ, kNumStepInputs };
 enum StepOutput { kDu, kDdelta, kNumStepOutputs };
 
-/// A tile as it lies in device memory.
+/// A tile as it lies in device memory. What the walk back makes of it, du and ddelta, takes the
+/// places of u and delta.
 template <typename T>
 struct RawTile {
   alignas(16) T u[kTileTokens][kTileChannels];
@@ -62,7 +50,7 @@ struct ScanBackwardShared {
   RawTile<T> raw[2];  // of the tile being walked and of the next
   alignas(16) float bc[kTileTokens][2][kGroupStates];
   PassState passes[kPasses];
-  float4 lots[2][2][kTileTokens / 4][kLotsRow];  // of even and odd passes; of dB and dC
+  float4 lots[2][kTileTokens / 4][kLotsRow];  // of dB and dC
   StepRows<const T*> inputs[kNumStepInputs];
   StepRows<T*> outputs[kNumStepOutputs];
 };
@@ -115,13 +103,13 @@ class ScanTileMover {
   /// lies two before.
   __device__ __forceinline__ void fetch(int tile, bool for_gradients) const {
     RawTile<T>& raw = backward_shared<Form>().raw[tile % 2];
-    fetch_rows<kCopy>(kU, tile, has_column(), raw.u);
-    fetch_rows<kCopy>(kDelta, tile, has_column(), raw.delta);
-    fetch_rows<kBcCopy>(kB, tile, has_state(), raw.B);
+    fetch_channels(kU, tile, raw.u);
+    fetch_channels(kDelta, tile, raw.delta);
+    fetch_states(kB, tile, raw.B);
     if (for_gradients) {
-      fetch_rows<kBcCopy>(kC, tile, has_state(), raw.C);
-      fetch_rows<kCopy>(kDout, tile, has_column(), raw.dout);
-      if (has_gate()) fetch_rows<kCopy>(kZ, tile, has_column(), raw.z);
+      fetch_states(kC, tile, raw.C);
+      fetch_channels(kDout, tile, raw.dout);
+      if (has_gate()) fetch_channels(kZ, tile, raw.z);
     }
   }
 
@@ -151,6 +139,15 @@ class ScanTileMover {
     __syncwarp();
   }
 
+  /// Carries du and ddelta of a tile out, when all lanes have left theirs.
+  __device__ __forceinline__ void write(int tile) const {
+    const auto& shared = backward_shared<Form>();
+    const RawTile<T>& raw = shared.raw[tile % 2];
+    const int first = tile * kTileTokens;
+    write_rows<kCopy>(raw.u, shared.outputs[kDu], first, num_tokens_, block_.num_channels);
+    write_rows<kCopy>(raw.delta, shared.outputs[kDdelta], first, num_tokens_, block_.num_channels);
+  }
+
  private:
   __device__ bool has_gate() const { return Form::kIsPlain || params_.forward.z.data != nullptr; }
 
@@ -174,18 +171,6 @@ class ScanTileMover {
     store_pack<4>(values, &backward_shared<Form>().bc[row][which][state]);
   }
 
-  // Elements of a copy of channels, and of one of states.
-  static constexpr int kCopy = Form::kIsPlain ? 16 / sizeof(T) : 1;
-  static constexpr int kBcCopy = Form::kIsPlain ? 4 : 1;
-
-  __device__ bool has_column() const {
-    return lane_index() % (kTileChannels / kCopy) * kCopy < block_.num_channels;
-  }
-  __device__ bool has_state() const {
-    const int64_t state = block_.state_group * kGroupStates + lane_index() % kGroupStates;
-    return Form::kIsPlain || state < params_.forward.d_state;
-  }
-
   template <typename View, typename Pointer>
   __device__ void locate(
       int lane, const View& view, int64_t column, StepRows<Pointer>& rows) const {
@@ -196,26 +181,28 @@ class ScanTileMover {
     rows.stride = static_cast<int>(block_.reversed ? -view.token_stride : view.token_stride);
   }
 
-  // This lane's copies, of kSize elements each, of a tile.
-  template <int kSize, int kWidth>
-  __device__ __forceinline__ void fetch_rows(
-      StepInput tensor, int tile, bool has_column, T (&to)[kTileTokens][kWidth]) const {
-    constexpr int kRowLanes = kWidth / kSize;
-    constexpr int kRows = kWarpSize / kRowLanes;  // that the warp brings in at once
-    const StepRows<const T*> from = backward_shared<Form>().inputs[tensor];
-    const int column = lane_index() % kRowLanes * kSize;
-#pragma unroll
-    for (int begin = 0; begin < kTileTokens; begin += kRows) {
-      const int row = begin + lane_index() / kRowLanes;
-      const int step = tile * kTileTokens + row;
-      const bool exists = step < num_tokens_ && has_column;
-      const T* at = from.at(step, column);
-      if constexpr (Form::kIsPlain) {
-        copy_async<kSize * sizeof(T)>(&to[row][column], at, exists);
-      } else {
-        to[row][column] = exists ? *at : T{};
-      }
-    }
+  // Elements of a copy of channels.
+  static constexpr int kCopy = Form::kIsPlain ? 16 / sizeof(T) : 1;
+
+  __device__ __forceinline__ void fetch_channels(
+      StepInput tensor, int tile, T (&to)[kTileTokens][kTileChannels]) const {
+    copy_rows<kCopy, Form::kIsPlain>(
+        backward_shared<Form>().inputs[tensor],
+        tile * kTileTokens,
+        num_tokens_,
+        block_.num_channels,
+        to);
+  }
+
+  __device__ __forceinline__ void fetch_states(
+      StepInput tensor, int tile, T (&to)[kTileTokens][kGroupStates]) const {
+    const int64_t states = params_.forward.d_state - block_.state_group * kGroupStates;
+    copy_rows<Form::kIsPlain ? 4 : 1, Form::kIsPlain>(
+        backward_shared<Form>().inputs[tensor],
+        tile * kTileTokens,
+        num_tokens_,
+        Form::kIsPlain ? kGroupStates : static_cast<int>(states),
+        to);
   }
 
   const ScanBackwardParams& params_;

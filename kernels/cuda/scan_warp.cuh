@@ -272,6 +272,22 @@ struct ScanLane {
     }
   }
 
+  /// Takes the states that enter the warp's chunk, and leaves those that end the walk where they
+  /// are wanted.
+  __device__ void enter(const ScanParams& params, const ScanWarp& warp, const ScanSplit& split) {
+    if (split.states != nullptr) {
+      const int64_t entries = params.d_inner * params.d_state;
+      load(params, warp, split.states + warp.split_row(params, split) * entries, h);
+    }
+  }
+  __device__ void leave(
+      const ScanParams& params, const ScanWarp& warp, const ScanSplit& split) const {
+    float* last_state = params.direction[warp.direction].last_state;
+    if (last_state != nullptr && warp.is_last_chunk(split)) {
+      store_h(params, warp, last_state + warp.batch * params.d_inner * params.d_state);
+    }
+  }
+
   /// From and to an array (d_inner, d_state).
   __device__ void load(
       const ScanParams& params, const ScanWarp& warp, const float* from, float (&to)[kStates]) {

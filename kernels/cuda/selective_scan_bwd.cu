@@ -84,7 +84,9 @@ bool is_plain(const ScanBackwardParams& params) {
   for (int i = 0; i < forward.num_directions; ++i) {
     const ScanDirection& in = forward.direction[i];
     result = result && fits_packs(in.u, dtype, pack) && fits_packs(in.delta, dtype, pack) &&
-             fits_packs(in.B, dtype, 4) && fits_packs(in.C, dtype, 4);
+             fits_packs(in.B, dtype, 4) && fits_packs(in.C, dtype, 4) &&
+             fits_packs(params.grads[i].du, dtype, pack) &&
+             fits_packs(params.grads[i].ddelta, dtype, pack);
   }
   return result;
 }
@@ -112,7 +114,7 @@ int64_t num_multiprocessors() {
   return count;
 }
 
-int64_t segment_tokens(const ScanParams& params) {
+int64_t longest_segment(const ScanParams& params) {
   const int64_t tiles = params.num_directions * params.batch * params.groups *
                         scan_tiles_per_group(params, kTileChannels);
   int64_t tokens = kLongestSegment;
@@ -123,6 +125,18 @@ int64_t segment_tokens(const ScanParams& params) {
     tokens /= 2;
   }
   return tokens;
+}
+
+// Segments of equal length, but for the last: their warps are done together.
+int64_t segment_tokens(const ScanParams& params) {
+  const int64_t segments = divide_up(params.seqlen, longest_segment(params));
+  return divide_up(divide_up(params.seqlen, segments), kTileTokens) * kTileTokens;
+}
+
+// Warps that take the segments in turns: as few as give no more turns than a full device does.
+int64_t num_walking_warps(const ScanParams& params, int64_t segments) {
+  const int64_t resident = num_multiprocessors() * resident_warps(storage_bytes(params.dtype));
+  return divide_up(segments, divide_up(segments, resident));
 }
 
 // Segments, and what the walks need of them.
@@ -138,7 +152,7 @@ void plan_walks(const ScanParams& params, Carver& carver, ScanBackwardPlan& plan
   plan.channel_tiles = params.groups * scan_tiles_per_group(params, kTileChannels);
   const int64_t samples = params.num_directions * params.batch;
   const int64_t rows = samples * segments;
-  plan.num_warps = std::min(rows * plan.channel_tiles, num_multiprocessors() * kResidentWarps);
+  plan.num_warps = num_walking_warps(params, rows * plan.channel_tiles);
   plan.entering = carver.take<float4>(plan.num_warps * plan.segment_tiles * kPasses * kWarpSize);
   plan.bc_partial = carver.take<float4>(
       samples * plan.channel_tiles * plan.state_groups * plan.token_tiles * kTilePartials);

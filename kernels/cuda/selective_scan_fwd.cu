@@ -9,6 +9,7 @@
 #include "kernels/cuda/plan.h"
 #include "kernels/cuda/scan_chunks.cuh"
 #include "kernels/cuda/scan_forward.cuh"
+#include "kernels/cuda/scan_forward_lane.cuh"
 #include "kernels/cuda/scan_launch.h"
 #include "kernels/cuda/selective_scan.h"
 
@@ -171,8 +172,13 @@ void selective_scan_forward(const ScanParams& params, void* stream) {
     const int64_t num_warps = num_channel_warps(params) * split.num_chunks;
     visit_form<decltype(storage)>(params, num_warps, [&](auto form) {
       using Form = decltype(form);
-      const LaunchShape shape = form_shape<Form>(params, split, params.num_directions, stream);
-      VIM_LAUNCH((scan_forward_kernel<Form>), shape, params, split);
+      LaunchShape shape = form_shape<Form>(params, split, params.num_directions, stream);
+      if constexpr (Form::kIsPlain && Form::kChannelLanes == 1) {
+        shape.shared_bytes = params.num_directions * sizeof(ForwardLaneShared<Form>);
+        VIM_LAUNCH((scan_forward_lane_kernel<Form>), shape, params, split);
+      } else {
+        VIM_LAUNCH((scan_forward_kernel<Form>), shape, params, split);
+      }
     });
   });
 }
