@@ -106,7 +106,8 @@ class ForwardLaneWalk {
   }
 
  private:
-  static constexpr bool finishes(ForwardPhase phase) { return phase != ForwardPhase::kFirstHalf; }
+  template <ForwardPhase kPhase>
+  static constexpr bool kFinishes = kPhase != ForwardPhase::kFirstHalf;
 
   __device__ bool has_sums() const { return params_.y.data != nullptr; }
 
@@ -128,7 +129,7 @@ class ForwardLaneWalk {
     };
     copy_channels(kLaneU, tile.u);
     copy_channels(kLaneDelta, tile.delta);
-    if (finishes(kPhase)) copy_channels(kLaneZ, tile.z);
+    if (kFinishes<kPhase>) copy_channels(kLaneZ, tile.z);
     if (kPhase == ForwardPhase::kSecondHalf) copy_channels(kLaneSums, tile.sums);
     copy_rows<4, true>(shared_.rows[kLaneB], begin, end, Form::kPadded, tile.B);
     copy_rows<4, true>(shared_.rows[kLaneC], begin, end, Form::kPadded, tile.C);
@@ -170,7 +171,7 @@ class ForwardLaneWalk {
     float y = fmaf(D_, input, advance(lane_, dt, dt * input, shared_.bc[i][0]));
     if (kPhase == ForwardPhase::kSecondHalf) y += to_float(tile.sums[i][lane_.channel]);
     put(y, delta);
-    if (finishes(kPhase)) {
+    if (kFinishes<kPhase>) {
       const float z = to_float(tile.z[i][lane_.channel]);
       put(y * params_.scale * (z * scan_sigmoid<T>(z)), u);
     }
@@ -184,10 +185,10 @@ class ForwardLaneWalk {
   template <ForwardPhase kPhase>
   __device__ __forceinline__ void write(const Tile& tile, int begin, int end) const {
     const int channels = warp_.num_channels;
-    if (!finishes(kPhase) || has_sums()) {
+    if (!kFinishes<kPhase> || has_sums()) {
       write_rows<kCopy>(tile.delta, shared_.rows[kLaneSums], begin, end, channels);
     }
-    if (finishes(kPhase) && params_.out.data != nullptr) {
+    if (kFinishes<kPhase> && params_.out.data != nullptr) {
       write_rows<kCopy>(tile.u, shared_.rows[kLaneOut], begin, end, channels);
     }
   }
