@@ -31,7 +31,12 @@ struct ScanDirection {
   const float* A = nullptr;           // (d_inner, d_state)
   const float* D = nullptr;           // (d_inner), or null
   const float* delta_bias = nullptr;  // (d_inner), or null
-  float* last_state = nullptr;        // out, (batch, d_inner, d_state), or null
+  /// GPU only, instead of delta: delta = dt_input dt_weight^T, rounded to the storage type. Only
+  /// where selective_scan_projects_delta() says so. dt_input: (batch, seqlen, dt_rank); dt_weight:
+  /// (d_inner, dt_rank), in the storage type.
+  TokenView dt_input;
+  const void* dt_weight = nullptr;
+  float* last_state = nullptr;  // out, (batch, d_inner, d_state), or null
   bool reversed = false;
 };
 
@@ -41,6 +46,7 @@ struct ScanParams {
   int64_t d_inner = 0;
   int64_t d_state = 0;
   int64_t groups = 1;
+  int64_t dt_rank = 0;            // of the directions' dt_input; 0 where delta is given
   DType dtype = DType::kFloat32;  // of every TokenView
   bool delta_softplus = true;
   float scale = 1.0F;

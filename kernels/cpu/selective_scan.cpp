@@ -32,6 +32,7 @@ void check_params(const ScanParams& params) {
   check(params.batch >= 0, "batch", "at least 0", params.batch);
   check(params.seqlen >= 1, "seqlen", "at least 1", params.seqlen);
   check(params.d_inner >= 1, "d_inner", "at least 1", params.d_inner);
+  check(params.dt_rank == 0, "dt_rank", "0, with delta given, on the CPU", params.dt_rank);
   check(
       params.d_state >= 1 && params.d_state <= kMaxScanStates,
       "d_state",

@@ -24,6 +24,7 @@ struct DeviceEntries {
   void (*causal_conv1d_backward)(const ConvBackwardParams& params, void* stream) = nullptr;
 
   size_t (*selective_scan_forward_workspace_size)(const ScanParams& params) = nullptr;
+  bool (*selective_scan_projects_delta)(const ScanParams& params) = nullptr;
   void (*selective_scan_forward)(const ScanParams& params, void* stream) = nullptr;
   size_t (*selective_scan_backward_workspace_size)(const ScanBackwardParams& params) = nullptr;
   void (*selective_scan_backward)(const ScanBackwardParams& params, void* stream) = nullptr;

@@ -6,7 +6,7 @@
 //   tf32  a[0]: (group, member)      a[1]: (group + 8, member)
 //         a[2]: (group, member + 4)  a[3]: (group + 8, member + 4)
 //         b[0]: (member, group)      b[1]: (member + 4, group)           (row, column)
-//   bf16  a[0]: row group,     columns 2 member, 2 member + 1, the first in the low half
+//   16-bit a[0]: row group,    columns 2 member, 2 member + 1, the first in the low half
 //         a[1]: row group + 8, the same columns;   a[2], a[3]: as a[0], a[1], 8 columns on
 //         b[0]: rows 2 member, 2 member + 1 of column group;   b[1]: 8 rows on
 //
@@ -48,9 +48,10 @@ inline double tf32_value(const void* words, int index) {
   return float_from_bits(float_bits(static_cast<const float*>(words)[index]) & 0xFFFFE000U);
 }
 
-inline double bf16_value(const void* words, int element) {
+template <typename T>
+double half_value(const void* words, int element) {
   const uint32_t word = static_cast<const uint32_t*>(words)[element / 2];
-  return to_float(BFloat16{static_cast<uint16_t>(word >> (element % 2 * 16))});
+  return to_float(T{static_cast<uint16_t>(word >> (element % 2 * 16))});
 }
 
 struct MmaTf32 {
@@ -64,15 +65,16 @@ struct MmaTf32 {
   }
 };
 
-struct MmaBf16 {
+template <typename T>
+struct MmaHalf {
   static constexpr int kDepth = 16;
   static double a(void* const (&requests)[32], int row, int column) {
     const int lane = row % 8 * 4 + column % 8 / 2;
-    return bf16_value(mma_lane(requests, lane).a, (row / 8 + column / 8 * 2) * 2 + column % 2);
+    return half_value<T>(mma_lane(requests, lane).a, (row / 8 + column / 8 * 2) * 2 + column % 2);
   }
   static double b(void* const (&requests)[32], int row, int column) {
     const int lane = column * 4 + row % 8 / 2;
-    return bf16_value(mma_lane(requests, lane).b, row / 8 * 2 + row % 2);
+    return half_value<T>(mma_lane(requests, lane).b, row / 8 * 2 + row % 2);
   }
 };
 
@@ -128,7 +130,20 @@ __device__ __forceinline__ void mma_bf16_16x8x16(
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
-  detail::emulate_mma<detail::MmaBf16>(d, a, b);
+  detail::emulate_mma<detail::MmaHalf<BFloat16>>(d, a, b);
+#endif
+}
+
+/// The same with pairs of float16.
+__device__ __forceinline__ void mma_f16_16x8x16(
+    float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+#ifdef __CUDACC__
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  detail::emulate_mma<detail::MmaHalf<Float16>>(d, a, b);
 #endif
 }
 

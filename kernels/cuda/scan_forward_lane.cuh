@@ -3,18 +3,20 @@
 // opposite ends, as in scan_forward.cuh. But here tiles of tokens come into shared memory by
 // asynchronous copies while the tile before is walked; a lane takes its channel from there as it
 // lies, and leaves its results in the same place, from where they go to memory 16 bytes at a time.
+// In 16 bits delta may be made here, from the small projection (scan_projection.cuh).
 #pragma once
 
 #include <cstdint>
 
 #include "kernels/cuda/scan_forward.cuh"
+#include "kernels/cuda/scan_projection.cuh"
 #include "kernels/cuda/scan_rows.cuh"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
-/// Tensors that a walk reads and writes; kLaneSums: both, what a direction leaves in its first half
-/// for the other's second.
+/// Tensors that a walk reads and writes; kLaneDelta: dt_input where delta is made from it;
+/// kLaneSums: read and written, what a direction leaves in its first half for the other's second.
 enum LaneTensor {
   kLaneU,
   kLaneDelta,
@@ -28,11 +30,12 @@ enum LaneTensor {
 
 /// One warp's shared memory. The walk leaves the sum of a token over states (and directions) in the
 /// place of its delta, and the gated output in the place of u.
-template <typename Form>
+template <typename Form, int kRankSteps>
 struct ForwardLaneShared {
   using T = typename Form::Storage;
   static constexpr int kTokens = 32 / sizeof(T);  // of a tile: 16 in 16 bits
   static constexpr int kStates = Form::kPadded;
+  static constexpr int kDtColumns = kRankSteps == 0 ? 1 : kRankStep * kRankSteps;
 
   struct Tile {
     alignas(16) T u[kTokens][kWarpSize];
@@ -41,6 +44,7 @@ struct ForwardLaneShared {
     alignas(16) T sums[kTokens][kWarpSize];
     alignas(16) T B[kTokens][kStates];
     alignas(16) T C[kTokens][kStates];
+    alignas(16) T dt_input[kTokens][kDtColumns];
   };
 
   Tile tiles[2];  // the one being walked and the next
@@ -48,11 +52,12 @@ struct ForwardLaneShared {
   StepRows<T*> rows[kNumLaneTensors];  // inputs are only read
 };
 
-/// A warp's walk through its tokens.
-template <typename Form>
+/// A warp's walk through its tokens. kRankSteps: of the product that makes delta; 0: delta is
+/// given.
+template <typename Form, int kRankSteps>
 class ForwardLaneWalk {
   using T = typename Form::Storage;
-  using Shared = ForwardLaneShared<Form>;
+  using Shared = ForwardLaneShared<Form, kRankSteps>;
   using Tile = typename Shared::Tile;
   static constexpr int kTokens = Shared::kTokens;
   static constexpr int kCopy = 16 / sizeof(T);  // channels that are moved at once
@@ -66,7 +71,14 @@ class ForwardLaneWalk {
     const ScanDirection& in = params.direction[warp.direction];
     const int64_t first_state = warp.group * Form::kPadded;
     locate(kLaneU, in.u, warp.first_channel);
-    locate(kLaneDelta, in.delta, warp.first_channel);
+    if constexpr (kRankSteps == 0) {
+      locate(kLaneDelta, in.delta, warp.first_channel);
+    } else {
+      locate(kLaneDelta, in.dt_input, 0);
+      const int rank = static_cast<int>(params.dt_rank);
+      const T* weight = static_cast<const T*>(in.dt_weight) + warp.first_channel * rank;
+      projection_.load(weight, warp.num_channels, rank);
+    }
     locate(kLaneZ, params.z, warp.first_channel);
     locate(kLaneB, in.B, first_state);
     locate(kLaneC, in.C, first_state);
@@ -92,6 +104,7 @@ class ForwardLaneWalk {
       wait_for_copies();
       __syncwarp();
       Tile& tile = shared_.tiles[parity];
+      if constexpr (kRankSteps > 0) projection_.apply(tile.dt_input, tile.delta);
       stage_states(tile.B, 0);
       stage_states(tile.C, 1);
       parity ^= 1;
@@ -128,7 +141,12 @@ class ForwardLaneWalk {
       copy_rows<kCopy, true>(shared_.rows[tensor], begin, end, warp_.num_channels, to);
     };
     copy_channels(kLaneU, tile.u);
-    copy_channels(kLaneDelta, tile.delta);
+    if constexpr (kRankSteps == 0) {
+      copy_channels(kLaneDelta, tile.delta);
+    } else {
+      const int rank = static_cast<int>(params_.dt_rank);
+      copy_rows<kCopy, true>(shared_.rows[kLaneDelta], begin, end, rank, tile.dt_input);
+    }
     if (kFinishes<kPhase>) copy_channels(kLaneZ, tile.z);
     if (kPhase == ForwardPhase::kSecondHalf) copy_channels(kLaneSums, tile.sums);
     copy_rows<4, true>(shared_.rows[kLaneB], begin, end, Form::kPadded, tile.B);
@@ -197,18 +215,19 @@ class ForwardLaneWalk {
   const ScanWarp& warp_;
   ScanLane<Form>& lane_;
   Shared& shared_;
+  DtProjection<T, kRankSteps> projection_;
   float bias_;
   float D_;
 };
 
-template <typename Form>
+template <typename Form, int kRankSteps>
 __global__ void __launch_bounds__(kMaxDirections* kWarpSize, 8)
     scan_forward_lane_kernel(ScanParams params, ScanSplit split) {
   static_assert(Form::kIsPlain && Form::kChannelLanes == 1, "a channel a lane");
   const ScanWarp warp = locate_warp(params, split, Form::kChannels);
   ScanLane<Form> lane(params, warp);
   lane.enter(params, warp, split);
-  ForwardLaneWalk<Form> walk(params, warp, lane);
+  ForwardLaneWalk<Form, kRankSteps> walk(params, warp, lane);
   const int count = warp.num_tokens();
   if (params.num_directions == 2) {
     const int half = first_half(warp);

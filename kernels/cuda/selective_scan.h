@@ -13,6 +13,11 @@ namespace vim::kernels::VIM_CUDA_NAMESPACE {
 /// the sequence is cut into chunks, which depends on the sizes alone.
 size_t selective_scan_forward_workspace_size(const ScanParams& params);
 
+/// Whether the forward takes dt_input and dt_weight instead of delta: for many rows of the model's
+/// own case in 16 bits with a dt_rank of 8, 16, 24 or 32. Pointers that are not set yet are taken
+/// to be aligned.
+bool selective_scan_projects_delta(const ScanParams& params);
+
 /// Computes out, y and last_state, whichever are there (out or y must be). Two directions must walk
 /// opposite ways. stream is a cudaStream_t; nothing is synchronised. Throws std::invalid_argument
 /// for impossible sizes and std::runtime_error if a launch fails. Deterministic, bit for bit.

@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/plan.h"
@@ -368,6 +369,9 @@ size_t selective_scan_backward_workspace_size(const ScanBackwardParams& params) 
 
 void selective_scan_backward(const ScanBackwardParams& params, void* stream) {
   check_scan(params.forward);
+  if (params.forward.dt_rank > 0) {
+    throw std::invalid_argument("selective_scan: the backward needs delta, not its factors");
+  }
   const BackwardWorkspace workspace = plan_workspace(params);
   run_gate(params, workspace, stream);
   visit_dtype(params.forward.dtype, [&](auto storage) {

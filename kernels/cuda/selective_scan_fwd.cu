@@ -75,6 +75,17 @@ bool packs_channels(const ScanParams& params, int pack) {
   return result;
 }
 
+/// True if dt_input is such that its product with dt_weight can be made in the walk.
+bool fits_projection(const ScanParams& params) {
+  bool result = params.dtype != DType::kFloat32 && params.dt_rank > 0 && params.dt_rank % 8 == 0 &&
+                params.dt_rank <= kMostRankSteps * kRankStep && params.groups == 1;
+  for (int i = 0; i < params.num_directions; ++i) {
+    const ScanDirection& in = params.direction[i];
+    result = result && fits_packs(in.dt_input, params.dtype, 8) && is_aligned(in.dt_weight, 4);
+  }
+  return result;
+}
+
 /// True for what ScanForm calls plain, with `padded` states and packs of `pack` channels.
 bool is_plain(const ScanParams& params, int padded, int pack) {
   bool result = packs_channels(params, pack) && params.d_state == padded &&
@@ -116,7 +127,34 @@ LaunchShape form_shape(const ScanParams& params, const ScanSplit& split, int war
   return shape;
 }
 
+/// The launch of the form with a channel a lane.
+template <typename Form, int kRankSteps>
+void launch_lanes(const ScanParams& params, const ScanSplit& split, LaunchShape shape) {
+  shape.shared_bytes = params.num_directions * sizeof(ForwardLaneShared<Form, kRankSteps>);
+  VIM_LAUNCH((scan_forward_lane_kernel<Form, kRankSteps>), shape, params, split);
+}
+
+template <typename Form>
+void launch_forward(const ScanParams& params, const ScanSplit& split, void* stream) {
+  const LaunchShape shape = form_shape<Form>(params, split, params.num_directions, stream);
+  if constexpr (!Form::kIsPlain || Form::kChannelLanes > 1) {
+    VIM_LAUNCH((scan_forward_kernel<Form>), shape, params, split);
+  } else if (params.dt_rank == 0) {
+    launch_lanes<Form, 0>(params, split, shape);
+  } else if constexpr (sizeof(typename Form::Storage) == 2) {
+    params.dt_rank <= kRankStep ? launch_lanes<Form, 1>(params, split, shape)
+                                : launch_lanes<Form, kMostRankSteps>(params, split, shape);
+  }
+}
+
 }  // namespace
+
+bool selective_scan_projects_delta(const ScanParams& params) {
+  check_scan(params);
+  constexpr int kPack = 8;
+  return fits_projection(params) && is_plain(params, 16, kPack) &&
+         num_channel_warps(params) >= kFewWarps && chunk_tokens(params) == params.seqlen;
+}
 
 void check_scan(const ScanParams& params) {
   require(params.batch >= 1, "batch", "at least 1", params.batch);
@@ -165,6 +203,9 @@ size_t selective_scan_forward_workspace_size(const ScanParams& params) {
 
 void selective_scan_forward(const ScanParams& params, void* stream) {
   check_scan(params);
+  if (params.dt_rank > 0 && !selective_scan_projects_delta(params)) {
+    throw std::invalid_argument("selective_scan: these sizes need delta itself, not its factors");
+  }
   auto* floats = static_cast<float*>(params.workspace);
   scan_chunk_states(params, chunk_tokens(params), floats, stream);
   const ScanSplit split = make_split(params, chunk_tokens(params), floats);
@@ -172,13 +213,7 @@ void selective_scan_forward(const ScanParams& params, void* stream) {
     const int64_t num_warps = num_channel_warps(params) * split.num_chunks;
     visit_form<decltype(storage)>(params, num_warps, [&](auto form) {
       using Form = decltype(form);
-      LaunchShape shape = form_shape<Form>(params, split, params.num_directions, stream);
-      if constexpr (Form::kIsPlain && Form::kChannelLanes == 1) {
-        shape.shared_bytes = params.num_directions * sizeof(ForwardLaneShared<Form>);
-        VIM_LAUNCH((scan_forward_lane_kernel<Form>), shape, params, split);
-      } else {
-        VIM_LAUNCH((scan_forward_kernel<Form>), shape, params, split);
-      }
+      launch_forward<Form>(params, split, stream);
     });
   });
 }

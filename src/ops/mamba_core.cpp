@@ -29,7 +29,7 @@ at::Tensor used_columns(const MambaCore& core, const at::Tensor& p) {
   return as_matrices(p).narrow(2, 0, core.prepared.x_proj.size(1));
 }
 
-// u of each projected branch, its small projection, and delta.
+// u of each projected branch, its small projection, and delta; undefined where the scan makes it.
 struct Projected {
   at::Tensor u;
   at::Tensor p;
@@ -60,7 +60,12 @@ std::vector<ScanBranch> scan_branches(const MambaCore& core, const Projected& pr
     const at::Tensor p = projected.p[place];
     ScanBranch& scan = result.emplace_back();
     scan.u = projected.u[place];
-    scan.delta = projected.delta[place];
+    if (projected.delta.defined()) {
+      scan.delta = projected.delta[place];
+    } else {
+      scan.dt_input = p.narrow(2, 0, core.padded_rank());
+      scan.dt_weight = core.prepared.dt_proj[place];
+    }
     scan.B = p.narrow(2, core.padded_rank(), core.d_state());
     scan.C = p.narrow(2, core.padded_rank() + core.d_state(), core.d_state());
     scan.A = core.prepared.A[static_cast<int64_t>(i)];
@@ -250,12 +255,17 @@ at::Tensor mamba_core_forward(const MambaCore& core, MambaCoreSaved* saved) {
   Projected projected;
   projected.u = conv_forward(core.x(), core.conv_branches(), /*silu=*/true);
   projected.p = project(core, projected.u);
-  projected.delta = make_delta(core, projected.u, projected.p);
   at::Tensor ungated;
   if (saved != nullptr && DeviceCall(core.xz).is_on_device()) {
     ungated = at::empty(projected.u[0].sizes(), projected.u.options());
   }
-  const at::Tensor y = scan_forward(scan_branches(core, projected), core.scan_shared(ungated));
+  const ScanShared shared = core.scan_shared(ungated);
+  std::vector<ScanBranch> branches = scan_branches(core, projected);
+  if (!scan_projects_delta(branches, shared)) {
+    projected.delta = make_delta(core, projected.u, projected.p);
+    branches = scan_branches(core, projected);
+  }
+  const at::Tensor y = scan_forward(branches, shared);
   if (saved != nullptr) {
     *saved = {projected.p, ungated};
   }

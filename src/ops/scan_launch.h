@@ -10,7 +10,8 @@ namespace vim::ops {
 
 /// One direction's tensors. u, delta: (batch, seqlen, d_inner); B, C: (batch, seqlen, groups *
 /// d_state); A: (d_inner, d_state); D, delta_bias: (d_inner), or undefined. delta is before
-/// softplus.
+/// softplus. Where delta is undefined, it is dt_input dt_weight^T: (batch, seqlen, dt_rank) and
+/// (d_inner, dt_rank), in u's dtype; see scan_projects_delta.
 struct ScanBranch {
   at::Tensor u;
   at::Tensor delta;
@@ -20,6 +21,8 @@ struct ScanBranch {
   at::Tensor D;
   at::Tensor delta_bias;
   bool reversed = false;
+  at::Tensor dt_input;
+  at::Tensor dt_weight;
 };
 
 /// What all directions share. z: (batch, seqlen, d_inner), or undefined: no gate. ungated: the sum
@@ -35,6 +38,9 @@ struct ScanShared {
 
 /// Throws c10::Error unless the branches and the gate fit together.
 void check_scan(const char* op, const std::vector<ScanBranch>& branches, const ScanShared& shared);
+
+/// Whether scan_forward takes these branches, whose delta is undefined, as they are.
+bool scan_projects_delta(const std::vector<ScanBranch>& branches, const ScanShared& shared);
 
 /// Returns the gated, scaled sum over the branches, (batch, seqlen, d_inner). Fills last_states,
 /// where given, with one (batch, d_inner, d_state) tensor per branch.

@@ -64,6 +64,11 @@ kernels::ScanParams make_params(const std::vector<ScanBranch>& branches, const S
     direction.D = float_data(branch.D);
     direction.delta_bias = float_data(branch.delta_bias);
     direction.reversed = branch.reversed;
+    if (!branch.delta.defined()) {
+      params.dt_rank = branch.dt_weight.size(1);
+      direction.dt_input = token_view(branch.dt_input);
+      direction.dt_weight = branch.dt_weight.const_data_ptr();
+    }
   }
   return params;
 }
@@ -215,6 +220,12 @@ void check_scan(const char* op, const std::vector<ScanBranch>& branches, const S
     check_tokens(name + ": z", shared.z, first.u.sizes(), first.u.scalar_type());
     check_one_device(name, {first.u, shared.z});
   }
+}
+
+bool scan_projects_delta(const std::vector<ScanBranch>& branches, const ScanShared& shared) {
+  const DeviceCall call(branches[0].u);
+  return call.is_on_device() && call.entry(&kernels::DeviceEntries::selective_scan_projects_delta)(
+                                    make_params(branches, shared));
 }
 
 at::Tensor scan_forward(

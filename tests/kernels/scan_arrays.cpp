@@ -130,13 +130,33 @@ void ScanArrays::set_direction(int i) {
   kernels::ScanDirection& direction = params_.direction[i];
   const std::string suffix = std::to_string(i);
   direction.u = token_input("u" + suffix);
-  direction.delta = token_input("delta" + suffix);
+  set_delta(i);
   direction.B = token_input("B" + suffix);
   direction.C = token_input("C" + suffix);
   direction.A = float_input("A" + suffix);
   if (scan_.has_D) direction.D = float_input("D" + suffix);
   if (scan_.has_bias) direction.delta_bias = float_input("delta_bias" + suffix);
   direction.reversed = scan_.reversed != (i == 1);
+}
+
+void ScanArrays::set_delta(int i) {
+  kernels::ScanDirection& direction = params_.direction[i];
+  const std::string suffix = std::to_string(i);
+  const auto weight = inputs_.find("dt_weight" + suffix);
+  if (weight == inputs_.end()) {
+    direction.delta = token_input("delta" + suffix);
+    return;
+  }
+  params_.dt_rank = static_cast<int64_t>(weight->second.size()) / scan_.d_inner;
+  direction.dt_input = token_input("dt_input" + suffix);
+  ScanCase rows = scan_;
+  rows.batch = 1;
+  rows.seqlen = scan_.d_inner;
+  rows.padding = 0;
+  ScanTokens& tokens =
+      tokens_.emplace(weight->first, ScanTokens(rows, params_.dt_rank)).first->second;
+  tokens.write(weight->second);
+  direction.dt_weight = tokens.view().data;
 }
 
 TokenView ScanArrays::token_input(const std::string& name) {

@@ -36,7 +36,8 @@ class ScanTokens {
   std::vector<unsigned char> bytes_;
 };
 
-/// Owns every array of one problem, by name.
+/// Owns every array of one problem, by name. Where the inputs hold dt_inputI and dt_weightI,
+/// (batch, seqlen, dt_rank) and (d_inner, dt_rank), the kernels get those and no delta.
 class ScanArrays {
  public:
   ScanArrays(const ScanCase& scan, const Tensors& inputs);
@@ -56,6 +57,7 @@ class ScanArrays {
 
  private:
   void set_direction(int i);
+  void set_delta(int i);
   kernels::TokenView token_input(const std::string& name);
   kernels::MutableTokenView token_output(const std::string& name, int64_t channels);
   const float* float_input(const std::string& name);

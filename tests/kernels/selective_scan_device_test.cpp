@@ -2,6 +2,8 @@
 // cases of the CPU test, at the golden limits for a GPU.
 #include <algorithm>
 #include <map>
+#include <numeric>
+#include <random>
 #include <stdexcept>
 
 #include "tests/emulation/emulation.h"
@@ -29,9 +31,11 @@ class ScanMirror {
 
   void translate(kernels::ScanParams& params) const {
     for (kernels::ScanDirection& direction : params.direction) {
-      for (auto* view : {&direction.u, &direction.delta, &direction.B, &direction.C}) {
+      for (auto* view :
+           {&direction.u, &direction.delta, &direction.B, &direction.C, &direction.dt_input}) {
         move(view->data);
       }
+      move(direction.dt_weight);
       for (auto* floats : {&direction.A, &direction.D, &direction.delta_bias}) move(*floats);
       move(direction.last_state);
     }
@@ -141,6 +145,7 @@ std::vector<ScanCase> device_cases() {
   };
   cases.erase(std::remove_if(cases.begin(), cases.end(), is_slow), cases.end());
   cases.push_back(with(sized(75, 1, 264, 16), "many rows, plain, float", walk_both_ways));
+  cases.push_back(with(sized(117, 35, 72, 16), "many rows, plain, tiles", walk_both_ways));
 #endif
   return cases;
 }
@@ -154,6 +159,55 @@ void check_forward(const KernelDevice& device) {
     const Tensors expected = oracle_scan_forward(scan, inputs);
     check_close(scan, forward_on(device, scan, inputs, false), expected, kOutLimit);
     check_close(scan, forward_on(device, scan, inputs, true), expected, kOutLimit);
+  }
+}
+
+// Inputs whose delta, for the oracle, is the product of factors that the kernel gets, rounded once.
+Tensors make_factors(const ScanCase& scan, int64_t rank) {
+  Tensors inputs = make_scan_inputs(scan, 4);
+  std::mt19937 random(5);
+  std::uniform_real_distribution<double> value(-0.7, 0.7);
+  const auto draw = [&](int64_t size) {
+    std::vector<double> values(size);
+    for (double& v : values) v = value(random);
+    return values;
+  };
+  const int64_t tokens = scan.batch * scan.seqlen;
+  for (const std::string suffix : {"0", "1"}) {
+    inputs["dt_input" + suffix] = draw(tokens * rank);
+    inputs["dt_weight" + suffix] = draw(scan.d_inner * rank);
+  }
+  inputs = round_to_storage(scan, inputs);
+  for (const std::string suffix : {"0", "1"}) {
+    const std::vector<double>& input = inputs.at("dt_input" + suffix);
+    const std::vector<double>& weight = inputs.at("dt_weight" + suffix);
+    for (int64_t i = 0; i < tokens * scan.d_inner; ++i) {
+      const double* left = &input[i / scan.d_inner * rank];
+      const double* right = &weight[i % scan.d_inner * rank];
+      inputs.at("delta" + suffix)[i] = std::inner_product(left, left + rank, right, 0.0);
+    }
+  }
+  return round_to_storage(scan, inputs);
+}
+
+void check_projection(const KernelDevice& device) {
+#ifdef VIM_TEST_CUDA
+  constexpr int64_t kTokens = 37;
+#else
+  constexpr int64_t kTokens = 3;
+#endif
+  for (const DType dtype : {DType::kBFloat16, DType::kFloat16}) {
+    for (const int64_t rank : {16, 24}) {
+      ScanCase scan = with(sized(75, kTokens, 136, 16), "delta from its factors", walk_both_ways);
+      scan.dtype = dtype;
+      scan.name += ", rank " + std::to_string(rank);
+      const Tensors inputs = make_factors(scan, rank);
+      check_close(
+          scan,
+          forward_on(device, scan, inputs, true),
+          oracle_scan_forward(scan, inputs),
+          kOutLimit);
+    }
   }
 }
 
@@ -177,6 +231,10 @@ TEST_CASE("the scan's gradients on the GPU agree with the double oracle", "[scan
   if (const KernelDevice* device = cuda_device()) check_backward(*device);
 }
 
+TEST_CASE("the scan on the GPU makes delta from its factors", "[scan][gpu]") {
+  if (const KernelDevice* device = cuda_device()) check_projection(*device);
+}
+
 TEST_CASE("the scan on the GPU gives the same bits every time", "[scan][gpu]") {
   const KernelDevice* device = cuda_device();
   if (device == nullptr) return;
@@ -196,6 +254,11 @@ TEST_CASE("the emulated scan's forward agrees with the double oracle", "[scan][e
 TEST_CASE("the emulated scan's gradients agree with the double oracle", "[scan][emulated]") {
   emulation::set_seed(2);
   check_backward(emulated_device());
+}
+
+TEST_CASE("the emulated scan makes delta from its factors", "[scan][emulated]") {
+  emulation::set_seed(3);
+  check_projection(emulated_device());
 }
 
 TEST_CASE("the emulated scan gives the same bits in every order", "[scan][emulated]") {
@@ -223,6 +286,9 @@ TEST_CASE("the CUDA scan refuses what it cannot run, before any launch", "[scan]
   CHECK_THROWS_AS(forward(params, nullptr), std::invalid_argument);
   params.d_state = 16;
   params.num_directions = 2;  // both walk forward
+  CHECK_THROWS_AS(forward(params, nullptr), std::invalid_argument);
+  params.num_directions = 1;
+  params.dt_rank = 16;  // one row: delta must be given
   CHECK_THROWS_AS(forward(params, nullptr), std::invalid_argument);
 }
 #endif
