@@ -77,6 +77,8 @@ struct ScanBackwardParams {
   TokenView dout;       // (batch, seqlen, d_inner)
   MutableTokenView dz;  // absent where z is
   ScanDirectionGrads grads[kMaxDirections];
+  /// dA receives dA * A, the gradient of log(-A), which is what the model trains.
+  bool dA_of_log = false;
   /// The official v1 backward loses the gate gradient of the second direction: dz then sees only y
   /// of direction 0. False gives the true gradient.
   bool gate_defect = false;

@@ -113,6 +113,8 @@ void reduce_channels(const ScanBackwardParams& params, RowRange channels) {
   for (int i = 0; i < forward.num_directions; ++i) {
     const ScanDirectionGrads& grads = params.grads[i];
     reduce_batch(workspace.dA(0, i), forward.batch, stride * d_state, grads.dA, entries);
+    const float* A = forward.direction[i].A;
+    for (int64_t n = entries.begin; params.dA_of_log && n < entries.end; ++n) grads.dA[n] *= A[n];
     reduce_batch(workspace.dD(0, i), forward.batch, stride, grads.dD, channels);
     reduce_batch(workspace.ddelta_bias(0, i), forward.batch, stride, grads.ddelta_bias, channels);
   }

@@ -85,13 +85,14 @@ class SegmentWalker {
 
   /// There and back, for one group of states.
   __device__ __forceinline__ void walk(float4* partial_sums) {
-    const ScanTileMover<Form> mover(params_, block_);
+    const ScanTileMover<Form> mover(params_, block_, plan_.gate_y);
     const int num_tiles = block_.num_tiles();
     mover.fetch(0, /*for_gradients=*/num_tiles == 1);
     walk_there(mover, num_tiles);
     for (int tile = num_tiles - 1; tile >= 0; --tile) {
       LaneTile items;
       mover.stage(tile, /*for_gradients=*/true, channel_, items);
+      mover.write_gated(tile);
       if (tile > 0) mover.fetch(tile - 1, /*for_gradients=*/true);
       const int64_t row = block_.segment * plan_.segment_tiles + tile;
       walk_tile_back(tile, items, partial_sums + row * kTilePartials);
@@ -293,7 +294,7 @@ __global__ void __launch_bounds__(kWarpSize, Form::kResidentWarps)
     const LaneChannel channel = load_channel(forward, block);
     for (; block.state_group < plan.state_groups; ++block.state_group) {
       __syncwarp();  // the walk before this one is done with shared memory
-      const ScanTileMover<Form> mover(params, block);
+      const ScanTileMover<Form> mover(params, block, TokenView{});
       WalkAdjoint<Form> walk;
       load_A(forward, block, walk.A);
       int tile = block.num_tiles() - 1;

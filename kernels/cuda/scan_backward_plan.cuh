@@ -50,6 +50,8 @@ struct ScanBackwardPlan {
   /// (directions, batch, seqlen, d_inner) float2: sums over the state groups walked so far, where
   /// there are several.
   float2* state_sums = nullptr;
+  /// The ungated sum, where the walk back does the gate's part along; absent: scan_gate_kernel did.
+  TokenView gate_y;
 
   __host__ __device__ int64_t
   bc_row(const ScanParams& params, int64_t direction, int64_t batch, int64_t channel_tile) const {
@@ -76,6 +78,15 @@ struct ScanBlock {
   __device__ int num_tiles() const { return (num_tokens() + kTileTokens - 1) / kTileTokens; }
   /// Token of a step of the walk through the segment; only for steps below end - begin.
   __device__ int64_t token(int step) const { return reversed ? end - 1 - step : begin + step; }
+  /// The first steps of the segment, whose tokens' gates this direction does: two share them.
+  __device__ int num_gated(const ScanParams& params) const {
+    const int64_t middle = (params.seqlen + 1) / 2;
+    const int64_t all = end - begin;
+    if (params.num_directions == 1) {
+      return static_cast<int>(all);
+    }
+    return static_cast<int>(min(max(reversed ? end - middle : middle - begin, int64_t{0}), all));
+  }
   /// This segment's part, (d_inner, d_state), of an array (directions, batch, segments, ...).
   __device__ float* states_of(const ScanParams& params, float* array) const {
     return array == nullptr ? nullptr : array + row * params.d_inner * params.d_state;

@@ -15,17 +15,18 @@ namespace {
 __device__ __forceinline__ int lane_index() { return static_cast<int>(threadIdx.x); }
 
 /// The tensors that a walk reads, and those that it writes.
-enum StepInput { kU, kDelta, kB, kC, kDout, kZ, kNumStepInputs };
-enum StepOutput { kDu, kDdelta, kNumStepOutputs };
+enum StepInput { kU, kDelta, kB, kC, kDout, kZ, kY, kNumStepInputs };
+enum StepOutput { kDu, kDdelta, kDz, kOut, kNumStepOutputs };
 
-/// A tile as it lies in device memory. What the walk back makes of it, du and ddelta, takes the
-/// places of u and delta.
+/// A tile as it lies in device memory. What the walk back makes of it takes places that are no
+/// longer needed: du that of u, ddelta of delta, dz of z and the gated output of dout.
 template <typename T>
 struct RawTile {
   alignas(16) T u[kTileTokens][kTileChannels];
   alignas(16) T delta[kTileTokens][kTileChannels];
   alignas(16) T dout[kTileTokens][kTileChannels];
   alignas(16) T z[kTileTokens][kTileChannels];
+  alignas(16) T y[kTileTokens][kTileChannels];
   alignas(16) T B[kTileTokens][kGroupStates];
   alignas(16) T C[kTileTokens][kGroupStates];
 };
@@ -81,8 +82,13 @@ class ScanTileMover {
   using T = typename Form::Storage;
 
  public:
-  __device__ ScanTileMover(const ScanBackwardParams& params, const ScanBlock& block)
-      : params_(params), block_(block), num_tokens_(block.num_tokens()) {
+  /// gate_y: see ScanBackwardPlan; absent where the walk does not gate.
+  __device__ ScanTileMover(
+      const ScanBackwardParams& params, const ScanBlock& block, const TokenView& gate_y)
+      : params_(params),
+        block_(block),
+        num_tokens_(block.num_tokens()),
+        num_gated_(Form::kIsPlain && gate_y.data != nullptr ? block.num_gated(params.forward) : 0) {
     const ScanDirection& in = params.forward.direction[block.direction];
     const ScanDirectionGrads& grads = params.grads[block.direction];
     const int64_t first_state =
@@ -94,8 +100,11 @@ class ScanTileMover {
     locate(3, in.C, first_state, shared.inputs[kC]);
     locate(4, params.dout, block.tile.first, shared.inputs[kDout]);
     locate(5, params.forward.z, block.tile.first, shared.inputs[kZ]);
-    locate(6, grads.du, block.tile.first, shared.outputs[kDu]);
-    locate(7, grads.ddelta, block.tile.first, shared.outputs[kDdelta]);
+    locate(6, gate_y, block.tile.first, shared.inputs[kY]);
+    locate(7, grads.du, block.tile.first, shared.outputs[kDu]);
+    locate(8, grads.ddelta, block.tile.first, shared.outputs[kDdelta]);
+    locate(9, params.dz, block.tile.first, shared.outputs[kDz]);
+    locate(10, params.forward.out, block.tile.first, shared.outputs[kOut]);
     __syncwarp();
   }
 
@@ -110,6 +119,7 @@ class ScanTileMover {
       fetch_states(kC, tile, raw.C);
       fetch_channels(kDout, tile, raw.dout);
       if (has_gate()) fetch_channels(kZ, tile, raw.z);
+      if (gates(tile)) fetch_channels(kY, tile, raw.y);
     }
   }
 
@@ -119,7 +129,7 @@ class ScanTileMover {
       int tile, bool for_gradients, const LaneChannel& channel, LaneTile& items) const {
     wait_for_copies();
     __syncwarp();
-    const RawTile<T>& raw = backward_shared<Form>().raw[tile % 2];
+    RawTile<T>& raw = backward_shared<Form>().raw[tile % 2];
     const bool has_softplus = Form::kIsPlain || params_.forward.delta_softplus;
 #pragma unroll
     for (int i = 0; i < kTileTokens; ++i) {
@@ -134,9 +144,26 @@ class ScanTileMover {
         if (tile * kTileTokens + i >= num_tokens_) items.dt[i] = 0.0F;
       }
     }
+    if (for_gradients && gates(tile)) gate(raw);
     stage_states(raw.B, 0);
     if (for_gradients) stage_states(raw.C, 1);
     __syncwarp();
+  }
+
+  /// Carries out what stage() gated of a tile.
+  __device__ __forceinline__ void write_gated(int tile) const {
+    if (!gates(tile)) {
+      return;
+    }
+    const auto& shared = backward_shared<Form>();
+    const RawTile<T>& raw = shared.raw[tile % 2];
+    const int first = tile * kTileTokens;
+    if (params_.dz.data != nullptr) {
+      write_rows<kCopy>(raw.z, shared.outputs[kDz], first, num_gated_, block_.num_channels);
+    }
+    if (params_.forward.out.data != nullptr) {
+      write_rows<kCopy>(raw.dout, shared.outputs[kOut], first, num_gated_, block_.num_channels);
+    }
   }
 
   /// Carries du and ddelta of a tile out, when all lanes have left theirs.
@@ -150,6 +177,23 @@ class ScanTileMover {
 
  private:
   __device__ bool has_gate() const { return Form::kIsPlain || params_.forward.z.data != nullptr; }
+
+  __device__ bool gates(int tile) const { return tile * kTileTokens < num_gated_; }
+
+  // Of the lane's channel; as scan_gate_kernel does it.
+  __device__ __forceinline__ void gate(RawTile<T>& raw) const {
+#pragma unroll
+    for (int i = 0; i < kTileTokens; ++i) {
+      T& z = raw.z[i][lane_index()];
+      T& dout = raw.dout[i][lane_index()];
+      const Gated gated = scan_gate<T>(
+          to_float(z), to_float(raw.y[i][lane_index()]), to_float(dout), params_.forward.scale);
+      const float dz[1] = {gated.dz};
+      const float out[1] = {gated.out};
+      store_pack<1>(dz, &z);
+      store_pack<1>(out, &dout);
+    }
+  }
 
   __device__ __forceinline__ float output_gradient(const RawTile<T>& raw, int i) const {
     const float dy = to_float(raw.dout[i][lane_index()]) * params_.forward.scale;
@@ -208,6 +252,7 @@ class ScanTileMover {
   const ScanBackwardParams& params_;
   const ScanBlock& block_;
   const int num_tokens_;
+  const int num_gated_;
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
-// The gate's part of the scan's backward: from the ungated sum y over the directions, the gradient
-// of z and, on request, the gated output once more. One thread for each pack of channels of a
-// token.
+// The gate's part of the scan's backward, where the walk back does not do it along: from the
+// ungated sum y over the directions, the gradient of z and, on request, the gated output once more.
+// One thread for each pack of channels of a token.
 #pragma once
 
 #include <cstdint>
@@ -44,25 +44,22 @@ __global__ void __launch_bounds__(kGateThreads) scan_gate_kernel(ScanGateParams 
   const auto write = [&](const MutableTokenView& view, const float(&values)[kPack]) {
     store_pack<kPack>(values, scan_sample<T>(view, batch) + token * view.token_stride + channel);
   };
-  float z[kPack], sigmoid[kPack], y[kPack], result[kPack];
+  float z[kPack], y[kPack], result[kPack];
   read(params.z, z);
-#pragma unroll
-  for (int i = 0; i < kPack; ++i) sigmoid[i] = scan_sigmoid<T>(z[i]);
   if (params.dz.data != nullptr) {
     float dout[kPack];
     read(params.y_for_dz, y);
     read(params.dout, dout);
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
-      const float slope = sigmoid[i] * (1.0F + z[i] * (1.0F - sigmoid[i]));
-      result[i] = dout[i] * params.scale * y[i] * slope;
+      result[i] = scan_gate<T>(z[i], y[i], dout[i], params.scale).dz;
     }
     write(params.dz, result);
   }
   if (params.out.data != nullptr) {
     read(params.y, y);
 #pragma unroll
-    for (int i = 0; i < kPack; ++i) result[i] = params.scale * y[i] * (z[i] * sigmoid[i]);
+    for (int i = 0; i < kPack; ++i) result[i] = scan_gate<T>(z[i], y[i], 0.0F, params.scale).out;
     write(params.out, result);
   }
 }

@@ -46,6 +46,19 @@ __device__ __forceinline__ float scan_sigmoid(float x) {
   return fast_reciprocal(1.0F + fast_exp2(-x * kLog2E));
 }
 
+/// What the gate makes of one value: out = scale y silu(z), and the gradient of z.
+struct Gated {
+  float out;
+  float dz;
+};
+
+template <typename T>
+__device__ __forceinline__ Gated scan_gate(float z, float y, float dout, float scale) {
+  const float sigmoid = scan_sigmoid<T>(z);
+  const float slope = sigmoid * (1.0F + z * (1.0F - sigmoid));
+  return {scale * y * (z * sigmoid), dout * scale * y * slope};
+}
+
 /// The channels of one block: a tile never crosses a group of B and C.
 struct ScanTile {
   int64_t group;

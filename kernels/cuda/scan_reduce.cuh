@@ -73,12 +73,13 @@ __global__ void __launch_bounds__(kBcReduceThreads)
   }
 }
 
-/// result[i] = sum over the batch of partial[b][i]; null: not wanted. Lanes take neighbouring
-/// entries, warps every kBatchSlices-th sample.
+/// result[i] = factor[i] (1 where null) times the sum over the batch of partial[b][i]; null: not
+/// wanted. Lanes take neighbouring entries, warps every kBatchSlices-th sample.
 struct BatchSum {
   const float* partial;
   float* result;
   int64_t entries;
+  const float* factor = nullptr;
 };
 
 struct BatchSums {
@@ -106,7 +107,7 @@ __global__ void __launch_bounds__(kBatchReduceThreads) scan_reduce_batch_kernel(
   for (int i = 1; i < kBatchSlices; ++i) {
     total += slices[i * kWarpSize + lane];
   }
-  sum.result[entry] = total;
+  sum.result[entry] = sum.factor == nullptr ? total : total * sum.factor[entry];
 }
 
 }  // namespace

@@ -265,7 +265,17 @@ void launch_gate(const ScanGateParams& gate, DType dtype, cudaStream_t stream) {
   }
 }
 
-void run_gate(const ScanBackwardParams& params, const BackwardWorkspace& workspace, void* stream) {
+// True where the walk back does the gate's part along.
+bool gates_in_walk(const ScanBackwardParams& params, const TokenView& y) {
+  const DType dtype = params.forward.dtype;
+  const int pack = static_cast<int>(16 / storage_bytes(dtype));
+  return is_plain(params) && !needs_first_y(params) && fits_packs(y, dtype, pack) &&
+         fits_packs(params.dz, dtype, pack) && fits_packs(params.forward.out, dtype, pack);
+}
+
+// Returns the ungated sum where the walk back is to do the gate's part along.
+TokenView run_gate(
+    const ScanBackwardParams& params, const BackwardWorkspace& workspace, void* stream) {
   const ScanParams& forward = params.forward;
   if (needs_out(params)) {
     ScanParams again = forward;
@@ -273,7 +283,7 @@ void run_gate(const ScanBackwardParams& params, const BackwardWorkspace& workspa
     selective_scan_forward(again, stream);
   }
   if (forward.z.data == nullptr) {
-    return;
+    return {};
   }
   ScanGateParams gate;
   gate.batch = forward.batch;
@@ -284,6 +294,9 @@ void run_gate(const ScanBackwardParams& params, const BackwardWorkspace& workspa
       needs_y(params) ? recompute_y(params, workspace, forward.num_directions, workspace.y, stream)
                       : forward.y;
   gate.y = as_input(y);
+  if (gates_in_walk(params, gate.y)) {
+    return gate.y;
+  }
   gate.y_for_dz = gate.y;
   if (needs_first_y(params)) {
     gate.y_for_dz = as_input(recompute_y(params, workspace, 1, workspace.y_first, stream));
@@ -295,6 +308,7 @@ void run_gate(const ScanBackwardParams& params, const BackwardWorkspace& workspa
   visit_dtype(forward.dtype, [&](auto storage) {
     launch_gate<decltype(storage)>(gate, forward.dtype, static_cast<cudaStream_t>(stream));
   });
+  return {};
 }
 
 // The states and their gradients that enter the segments.
@@ -344,7 +358,8 @@ void launch_batch_sums(
   for (int i = 0; i < forward.num_directions; ++i) {
     const int64_t row = i * rows;
     const ScanDirectionGrads& grads = params.grads[i];
-    sums.sum[3 * i] = {plan.dA_partial + row * states, grads.dA, states};
+    const float* factor = params.dA_of_log ? forward.direction[i].A : nullptr;
+    sums.sum[3 * i] = {plan.dA_partial + row * states, grads.dA, states, factor};
     sums.sum[3 * i + 1] = {plan.dD_partial + row * channels, grads.dD, channels};
     sums.sum[3 * i + 2] = {plan.dbias_partial + row * channels, grads.ddelta_bias, channels};
   }
@@ -372,8 +387,8 @@ void selective_scan_backward(const ScanBackwardParams& params, void* stream) {
   if (params.forward.dt_rank > 0) {
     throw std::invalid_argument("selective_scan: the backward needs delta, not its factors");
   }
-  const BackwardWorkspace workspace = plan_workspace(params);
-  run_gate(params, workspace, stream);
+  BackwardWorkspace workspace = plan_workspace(params);
+  workspace.plan.gate_y = run_gate(params, workspace, stream);
   visit_dtype(params.forward.dtype, [&](auto storage) {
     launch_walks<decltype(storage)>(params, workspace.plan, static_cast<cudaStream_t>(stream));
   });

@@ -126,10 +126,11 @@ at::Tensor VisionMambaImpl::classify(const at::Tensor& features) {
 at::Tensor VisionMambaImpl::forward_features(
     const at::Tensor& images, const StepDraws& draws, LayerOutputs* layers) {
   Sequence sequence = embed(images, draws);
+  const Pass pass = start_pass(draws);
   if (options_.bidirectional_pairs) {
-    run_layer_pairs(sequence, draws, layers);
+    run_layer_pairs(sequence, pass, layers);
   } else {
-    run_layers(sequence, draws, layers);
+    run_layers(sequence, pass, layers);
   }
   const auto normed = norm_f_->forward(
       sequence.hidden, sequence.residual, drop_path(draws, options_.depth), at::kFloat);
@@ -201,30 +202,51 @@ void VisionMambaImpl::reorder(Sequence& sequence, const at::Tensor& order) const
   }
 }
 
-nn::BlockOutput VisionMambaImpl::run_block(
-    int64_t index, const at::Tensor& hidden, const at::Tensor& residual, const StepDraws& draws) {
-  auto& block = layers_->at<nn::BlockImpl>(static_cast<size_t>(index));
-  // Nothing can be dropped in front of the first block: there is no residual to fall back on.
-  const nn::DropPathMask mask = residual.defined() ? drop_path(draws, index) : nn::DropPathMask{};
-  return block.forward(hidden, residual, mask, compute_dtype_);
+// With gradients the parameters change from pass to pass: what the mixers need of them is made for
+// all layers together.
+VisionMambaImpl::Pass VisionMambaImpl::start_pass(const StepDraws& draws) {
+  Pass pass{draws, {}};
+  if (at::GradMode::is_enabled()) {
+    std::vector<std::vector<ops::Branch>> branches;
+    for (size_t i = 0; i < layers_->size(); ++i) {
+      branches.push_back(layers_->at<nn::BlockImpl>(i).mixer->branches());
+    }
+    pass.prepared = ops::prepare_layers(branches, compute_dtype_);
+  }
+  return pass;
 }
 
-void VisionMambaImpl::run_layer(int64_t index, Sequence& sequence, const StepDraws& draws) {
+nn::BlockOutput VisionMambaImpl::run_block(
+    int64_t index, const at::Tensor& hidden, const at::Tensor& residual, const Pass& pass) {
+  const auto place = static_cast<size_t>(index);
+  auto& block = layers_->at<nn::BlockImpl>(place);
+  // Nothing can be dropped in front of the first block: there is no residual to fall back on.
+  const nn::DropPathMask mask =
+      residual.defined() ? drop_path(pass.draws, index) : nn::DropPathMask{};
+  return block.forward(
+      hidden,
+      residual,
+      mask,
+      compute_dtype_,
+      pass.prepared.empty() ? ops::PreparedBranches{} : pass.prepared[place]);
+}
+
+void VisionMambaImpl::run_layer(int64_t index, Sequence& sequence, const Pass& pass) {
   if (options_.rope) {
     rotate(sequence, /*undo_flip=*/sequence.is_flipped);
   }
-  const auto out = run_block(index, sequence.hidden, sequence.residual, draws);
+  const auto out = run_block(index, sequence.hidden, sequence.residual, pass);
   sequence.hidden = out.hidden;
   sequence.residual = out.residual;
 }
 
-void VisionMambaImpl::run_layers(Sequence& sequence, const StepDraws& draws, LayerOutputs* layers) {
+void VisionMambaImpl::run_layers(Sequence& sequence, const Pass& pass, LayerOutputs* layers) {
   if (recompute_ != Recompute::kNone && is_training() && layers == nullptr) {
-    run_layers_recomputed(sequence, draws);
+    run_layers_recomputed(sequence, pass);
     return;
   }
   for (int64_t i = 0; i < options_.depth; ++i) {
-    run_layer(i, sequence, draws);
+    run_layer(i, sequence, pass);
     if (layers != nullptr) {
       layers->add(sequence.hidden, sequence.residual);
     }
@@ -232,7 +254,7 @@ void VisionMambaImpl::run_layers(Sequence& sequence, const StepDraws& draws, Lay
 }
 
 // Groups of layers, of which only what enters them is kept.
-void VisionMambaImpl::run_layers_recomputed(Sequence& sequence, const StepDraws& draws) {
+void VisionMambaImpl::run_layers_recomputed(Sequence& sequence, const Pass& pass) {
   const auto depth = static_cast<double>(options_.depth);
   Sequence start = sequence;
   start.hidden = start.residual = at::Tensor();
@@ -240,12 +262,12 @@ void VisionMambaImpl::run_layers_recomputed(Sequence& sequence, const StepDraws&
   for (int64_t first = 0; first < options_.depth; first += group) {
     const int64_t end = std::min(first + group, options_.depth);
     // The backward runs this long after this function has returned: everything by value.
-    const auto work = [this, first, end, draws, start](const std::vector<at::Tensor>& inputs) {
+    const auto work = [this, first, end, pass, start](const std::vector<at::Tensor>& inputs) {
       Sequence part = start;
       part.hidden = inputs[0];
       part.residual = inputs[1];
       for (int64_t i = first; i < end; ++i) {
-        run_layer(i, part, draws);
+        run_layer(i, part, pass);
       }
       return std::vector<at::Tensor>{part.hidden, part.residual};
     };
@@ -258,15 +280,14 @@ void VisionMambaImpl::run_layers_recomputed(Sequence& sequence, const StepDraws&
 // Even layers walk forward, odd ones over the flipped tokens, both from the same state, so that the
 // residual doubles at each pair. With an odd depth the last layer is never used. Both as
 // officially.
-void VisionMambaImpl::run_layer_pairs(
-    Sequence& sequence, const StepDraws& draws, LayerOutputs* layers) {
+void VisionMambaImpl::run_layer_pairs(Sequence& sequence, const Pass& pass, LayerOutputs* layers) {
   for (int64_t i = 0; i + 1 < options_.depth; i += 2) {
     if (options_.rope) {
       rotate(sequence, /*undo_flip=*/false);
     }
-    const auto ahead = run_block(i, sequence.hidden, sequence.residual, draws);
+    const auto ahead = run_block(i, sequence.hidden, sequence.residual, pass);
     const auto back =
-        run_block(i + 1, flip_tokens(sequence.hidden), flip_tokens(sequence.residual), draws);
+        run_block(i + 1, flip_tokens(sequence.hidden), flip_tokens(sequence.residual), pass);
     sequence.hidden = ahead.hidden + flip_tokens(back.hidden);
     sequence.residual = ahead.residual + flip_tokens(back.residual);
     if (layers != nullptr) {

@@ -75,15 +75,22 @@ class VisionMambaImpl : public torch::nn::Module {
     bool is_flipped = false;
   };
 
+  // What one pass draws and makes of the parameters.
+  struct Pass {
+    StepDraws draws;
+    std::vector<ops::PreparedBranches> prepared;  // by layer; empty: each layer sees to it
+  };
+
   Sequence embed(const at::Tensor& images, const StepDraws& draws);
+  Pass start_pass(const StepDraws& draws);
   void insert_cls_tokens(Sequence& sequence, const StepDraws& draws);
   void reorder(Sequence& sequence, const at::Tensor& order) const;
-  void run_layers(Sequence& sequence, const StepDraws& draws, LayerOutputs* layers);
-  void run_layers_recomputed(Sequence& sequence, const StepDraws& draws);
-  void run_layer(int64_t index, Sequence& sequence, const StepDraws& draws);
-  void run_layer_pairs(Sequence& sequence, const StepDraws& draws, LayerOutputs* layers);
+  void run_layers(Sequence& sequence, const Pass& pass, LayerOutputs* layers);
+  void run_layers_recomputed(Sequence& sequence, const Pass& pass);
+  void run_layer(int64_t index, Sequence& sequence, const Pass& pass);
+  void run_layer_pairs(Sequence& sequence, const Pass& pass, LayerOutputs* layers);
   nn::BlockOutput run_block(
-      int64_t index, const at::Tensor& hidden, const at::Tensor& residual, const StepDraws& draws);
+      int64_t index, const at::Tensor& hidden, const at::Tensor& residual, const Pass& pass);
   static Sequence mirrored(Sequence sequence);
   at::Tensor rope_slots(const Sequence& sequence);
   void rotate(Sequence& sequence, bool undo_flip);

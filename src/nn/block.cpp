@@ -12,14 +12,15 @@ BlockOutput BlockImpl::forward(
     const at::Tensor& hidden,
     const at::Tensor& residual,
     const DropPathMask& drop_path,
-    at::ScalarType compute_dtype) {
+    at::ScalarType compute_dtype,
+    const ops::PreparedBranches& prepared) {
   if (mixer->options().linear_bias) {
     const ops::AddNormResult normed = norm->forward(hidden, residual, drop_path, compute_dtype);
-    return {mixer->forward(normed.out), normed.residual};
+    return {mixer->forward(normed.out, prepared), normed.residual};
   }
   const ops::AddNormResult xz = norm->forward_linear(
       hidden, residual, drop_path, compute_dtype, mixer->in_proj()->op_weight());
-  return {mixer->mix(xz.out), xz.residual};
+  return {mixer->mix(xz.out, prepared), xz.residual};
 }
 
 }  // namespace vim::nn

@@ -139,39 +139,39 @@ ops::Branch MambaMixerImpl::make_branch(const Direction& direction, bool reverse
   return branch;
 }
 
-std::vector<ops::Branch> MambaMixerImpl::make_branches() const {
-  std::vector<ops::Branch> branches = {make_branch(forward_, /*reversed=*/false)};
+std::vector<ops::Branch> MambaMixerImpl::branches() const {
+  std::vector<ops::Branch> result = {make_branch(forward_, /*reversed=*/false)};
   if (options_.bimamba == Bimamba::kV2) {
-    branches.push_back(make_branch(backward_, /*reversed=*/true));
+    result.push_back(make_branch(backward_, /*reversed=*/true));
   } else if (options_.bimamba == Bimamba::kV1) {
-    branches.push_back(branches[0]);
-    branches[1].A_log = backward_.A_log;
-    branches[1].scan_reversed = true;
-    branches[1].shares_projections = true;
+    result.push_back(result[0]);
+    result[1].A_log = backward_.A_log;
+    result[1].scan_reversed = true;
+    result[1].shares_projections = true;
   }
-  return branches;
+  return result;
 }
 
-at::Tensor MambaMixerImpl::forward(const at::Tensor& tokens) {
-  return mix(in_proj_->forward(tokens));
+at::Tensor MambaMixerImpl::forward(
+    const at::Tensor& tokens, const ops::PreparedBranches& prepared) {
+  return mix(in_proj_->forward(tokens), prepared);
 }
 
 void MambaMixerImpl::prepare_inference(at::ScalarType dtype) {
-  prepared_ = ops::prepare_branches(make_branches(), dtype);
+  prepared_ = ops::prepare_branches(branches(), dtype);
 }
 
-at::Tensor MambaMixerImpl::mix(const at::Tensor& xz) {
+at::Tensor MambaMixerImpl::mix(const at::Tensor& xz, const ops::PreparedBranches& prepared) {
   ops::BidirectionalMambaOptions core_options;
   core_options.scale = options_.bimamba == Bimamba::kV2 && options_.divide_out ? 0.5 : 1.0;
   core_options.gate_defect = options_.v1_gate_defect && options_.bimamba == Bimamba::kV1;
   core_options.gradient_mode = gradient_mode;
-  if (!at::GradMode::is_enabled()) {
-    core_options.prepared = prepared_;
-  }
+  const bool was_prepared = prepared.A.defined() || at::GradMode::is_enabled();
+  core_options.prepared = was_prepared ? prepared : prepared_;
   if (!options_.linear_bias) {
     core_options.out_proj = out_proj_->op_weight();
   }
-  at::Tensor out = ops::bidirectional_mamba(xz, make_branches(), core_options);
+  at::Tensor out = ops::bidirectional_mamba(xz, branches(), core_options);
   if (options_.linear_bias) {
     out = out_proj_->forward(out);
   }

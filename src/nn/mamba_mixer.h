@@ -40,11 +40,15 @@ class MambaMixerImpl : public torch::nn::Module {
   void reset_out_proj(at::Generator& generator, double divisor);
 
   /// Returns the mixed tokens. tokens: (batch, seqlen, embed_dim), float or 16 bits; same out.
-  at::Tensor forward(const at::Tensor& tokens);
+  /// prepared: of branches() as they are now; undefined tensors: made in this call.
+  at::Tensor forward(const at::Tensor& tokens, const ops::PreparedBranches& prepared = {});
 
   /// The part behind the in-projection: xz (batch, seqlen, 2 d_inner) to (batch, seqlen,
   /// embed_dim).
-  at::Tensor mix(const at::Tensor& xz);
+  at::Tensor mix(const at::Tensor& xz, const ops::PreparedBranches& prepared = {});
+
+  /// The parameters of each direction.
+  std::vector<ops::Branch> branches() const;
 
   /// Makes ahead what passes without gradients would make of the parameters each time. They must
   /// not change afterwards. dtype: of the activations.
@@ -71,7 +75,6 @@ class MambaMixerImpl : public torch::nn::Module {
   void register_direction(Direction& direction, const std::string& suffix);
   void draw_dt_proj(Direction& direction, at::Generator& generator, bool draws_delta);
   ops::Branch make_branch(const Direction& direction, bool reversed) const;
-  std::vector<ops::Branch> make_branches() const;
 
   MambaMixerOptions options_;
   at::Tensor gamma_;  // (embed_dim), or undefined

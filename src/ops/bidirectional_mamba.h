@@ -29,11 +29,10 @@ struct Branch {
   bool shares_projections = false;
 };
 
-/// Both directions' parameters in the form that the kernels and products take, made ahead of time
-/// for passes without gradients. In 16 bits, zeros stand behind the columns of dt_proj up to
-/// padded_rank, dt_rank rounded up to a multiple of 8, and as many behind x_proj's first dt_rank
-/// rows and behind its last ones: matrix products of other sizes cannot load vectors. In float
-/// nothing is padded.
+/// Both directions' parameters in the form that the kernels and products take. In 16 bits, zeros
+/// stand behind the columns of dt_proj up to padded_rank, dt_rank rounded up to a multiple of 8,
+/// and as many behind x_proj's first dt_rank rows and behind its last ones: matrix products of
+/// other sizes cannot load vectors. In float nothing is padded.
 struct PreparedBranches {
   at::Tensor x_proj;   // (projected branches, at least padded_rank + 2 d_state, d_inner)
   at::Tensor dt_proj;  // (projected branches, d_inner, padded_rank), both in xz's dtype
@@ -42,6 +41,11 @@ struct PreparedBranches {
 
 /// The branches must be ones that bidirectional_mamba takes.
 PreparedBranches prepare_branches(const std::vector<Branch>& branches, at::ScalarType dtype);
+
+/// The same for layers of equal shapes, in no more launches than for one where their parameters lie
+/// equally far apart in one storage.
+std::vector<PreparedBranches> prepare_layers(
+    const std::vector<std::vector<Branch>>& layers, at::ScalarType dtype);
 
 struct BidirectionalMambaOptions {
   double scale = 1.0;         // 1/2 averages two directions

@@ -82,7 +82,7 @@ struct CoreGrads {
   at::Tensor du;
   at::Tensor ddelta;
   at::Tensor dp;
-  at::Tensor dA;
+  std::vector<ParameterGradient> A_log;
   std::vector<ParameterGradient> D;
   std::vector<ParameterGradient> dt_bias;
 };
@@ -94,10 +94,10 @@ CoreGrads make_grads(const MambaCore& core, const at::Tensor& u) {
   grads.du = at::empty({n, u.size(1), u.size(2), u.size(3)}, u.options());
   grads.ddelta = at::empty(grads.du.sizes(), u.options());
   grads.dp = make_projections(core, n);
-  grads.dA = at::empty(core.prepared.A.sizes(), core.prepared.A.options());
   for (const Branch& branch : core.branches) {
     // The second branch of v1 shares its parameters: its part is added to the first one's.
     const at::Tensor mode = branch.shares_projections ? at::Tensor() : core.options.gradient_mode;
+    grads.A_log.emplace_back(branch.A_log, core.options.gradient_mode);
     grads.D.emplace_back(branch.D, mode);
     grads.dt_bias.emplace_back(branch.dt_bias, mode);
   }
@@ -113,7 +113,7 @@ std::vector<ScanBranchGrads> scan_grads(const MambaCore& core, CoreGrads& grads)
     scan.ddelta = grads.ddelta[place];
     scan.dB = grads.dp[place].narrow(2, core.padded_rank(), core.d_state());
     scan.dC = grads.dp[place].narrow(2, core.padded_rank() + core.d_state(), core.d_state());
-    scan.dA = grads.dA[place];
+    scan.dA = grads.A_log[i].buffer();  // see ScanShared::dA_of_log
     scan.dD = grads.D[i].buffer();
     scan.ddelta_bias = grads.dt_bias[i].buffer();
   }
@@ -180,19 +180,6 @@ std::vector<BranchGrads> projection_backward(
   return result;
 }
 
-// dA_log = dA * A, for every branch.
-std::vector<at::Tensor> state_matrix_grads(const MambaCore& core, const at::Tensor& dA) {
-  std::vector<at::Tensor> result;
-  for (size_t i = 0; i < core.branches.size(); ++i) {
-    const auto place = static_cast<int64_t>(i);
-    ParameterGradient grad(core.branches[i].A_log, core.options.gradient_mode);
-    at::Tensor buffer = grad.buffer();
-    at::mul_out(buffer, dA[place], core.prepared.A[place]);
-    result.push_back(grad.finish());
-  }
-  return result;
-}
-
 // Everything behind the scan's backward, which has filled `grads`; the gradients in the order of
 // the node's inputs, without the out-projection's.
 std::vector<at::Tensor> parameter_grads(
@@ -208,7 +195,6 @@ std::vector<at::Tensor> parameter_grads(
       grads.du,
       grads.dxz.narrow(2, 0, core.d_inner()),
       core.options.gradient_mode);
-  const auto A_log = state_matrix_grads(core, grads.dA);
   std::vector<at::Tensor> result = {grads.dxz};
   for (size_t i = 0; i < core.branches.size(); ++i) {
     const bool projects = i < core.num_projected();
@@ -219,7 +205,7 @@ std::vector<at::Tensor> parameter_grads(
     result.push_back(projects ? projections[i].dt_proj : at::Tensor());
     result.push_back(at::Tensor());
     result.push_back(projects ? grads.dt_bias[i].finish() : at::Tensor());
-    result.push_back(A_log[i]);
+    result.push_back(grads.A_log[i].finish());
     result.push_back(projects ? grads.D[i].finish() : at::Tensor());
   }
   return result;

@@ -39,7 +39,7 @@ struct MambaCore {
 
   std::vector<ConvBranch> conv_branches() const;
   ScanShared scan_shared(const at::Tensor& ungated) const {
-    return {z(), ungated, true, options.scale, options.gate_defect};
+    return {z(), ungated, true, options.scale, options.gate_defect, /*dA_of_log=*/true};
   }
 };
 

@@ -21,8 +21,8 @@ struct ScanBranch {
   at::Tensor D;
   at::Tensor delta_bias;
   bool reversed = false;
-  at::Tensor dt_input;
-  at::Tensor dt_weight;
+  at::Tensor dt_input = {};
+  at::Tensor dt_weight = {};
 };
 
 /// What all directions share. z: (batch, seqlen, d_inner), or undefined: no gate. ungated: the sum
@@ -34,6 +34,7 @@ struct ScanShared {
   bool delta_softplus = true;
   double scale = 1.0;
   bool gate_defect = false;
+  bool dA_of_log = false;  // the backward gives dA * A, the gradient of log(-A), for dA
 };
 
 /// Throws c10::Error unless the branches and the gate fit together.

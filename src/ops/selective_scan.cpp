@@ -187,7 +187,7 @@ class SelectiveScanFunction : public torch::autograd::Function<SelectiveScanFunc
         reversed};
   }
   static ScanShared make_shared(at::TensorList tensors, bool delta_softplus) {
-    return {tensors[6], {}, delta_softplus, 1.0, false};
+    return {tensors[6], {}, delta_softplus};
   }
 };
 
@@ -258,6 +258,7 @@ void scan_backward(
   params.dout = token_view(dout);
   params.dz = mutable_token_view(dz);
   params.gate_defect = shared.gate_defect;
+  params.dA_of_log = shared.dA_of_log;
   for (size_t i = 0; i < branches.size(); ++i) {
     allocate_missing(branches[i], grads[i]);
     params.grads[i] = grad_pointers(grads[i]);

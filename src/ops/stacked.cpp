@@ -6,10 +6,24 @@
 namespace vim::ops {
 namespace {
 
-bool can_view(const at::Tensor& first, const at::Tensor& second) {
-  return first.is_alias_of(second) && first.is_contiguous() && second.is_contiguous() &&
-         first.sizes() == second.sizes() &&
-         second.storage_offset() - first.storage_offset() >= first.numel();
+// Elements from each tensor to the next where that is the same for all and none overlap; else 0.
+int64_t common_step(const std::vector<at::Tensor>& tensors) {
+  const at::Tensor& first = tensors[0];
+  const int64_t step = tensors[1].storage_offset() - first.storage_offset();
+  int64_t span = 1;
+  for (int64_t i = 0; i < first.dim(); ++i) {
+    span += (first.size(i) - 1) * first.stride(i);
+  }
+  for (size_t i = 1; i < tensors.size(); ++i) {
+    const auto offset = static_cast<int64_t>(i) * step;
+    const bool fits = tensors[i].is_alias_of(first) && tensors[i].sizes() == first.sizes() &&
+                      tensors[i].strides() == first.strides() &&
+                      tensors[i].storage_offset() == first.storage_offset() + offset;
+    if (!fits) {
+      return 0;
+    }
+  }
+  return step >= span ? step : 0;
 }
 
 }  // namespace
@@ -20,13 +34,14 @@ at::Tensor stacked(const std::vector<at::Tensor>& tensors) {
   if (tensors.size() == 1) {
     return first.unsqueeze(0);
   }
-  if (tensors.size() != 2 || !can_view(first, tensors[1])) {
+  const int64_t step = common_step(tensors);
+  if (step == 0) {
     return at::stack(tensors);
   }
   std::vector<int64_t> sizes = first.sizes().vec();
   std::vector<int64_t> strides = first.strides().vec();
-  sizes.insert(sizes.begin(), 2);
-  strides.insert(strides.begin(), tensors[1].storage_offset() - first.storage_offset());
+  sizes.insert(sizes.begin(), static_cast<int64_t>(tensors.size()));
+  strides.insert(strides.begin(), step);
   return first.as_strided(sizes, strides, first.storage_offset());
 }
 

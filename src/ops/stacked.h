@@ -7,9 +7,9 @@
 
 namespace vim::ops {
 
-/// The tensors, of equal shapes and contiguous, as one with a leading dimension: a view if there is
-/// one tensor, or if two of them lie in one storage in this order, as those of a parameter store
-/// do; else a copy. Not differentiable.
+/// The tensors, of equal shapes, as one with a leading dimension: a view if there is one tensor, or
+/// if they lie equally far apart in one storage in this order, as those of a parameter store do;
+/// else a copy. Not differentiable.
 at::Tensor stacked(const std::vector<at::Tensor>& tensors);
 
 /// out[i] = left[i] * right[i]; out may be a strided view. One launch on a GPU.

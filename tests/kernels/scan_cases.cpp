@@ -109,6 +109,13 @@ std::vector<ScanCase> option_cases() {
             walk_both_ways(s);
             s.gate_defect = true;
           }),
+      with(
+          base,
+          "gradient of log(-A)",
+          [](ScanCase& s) {
+            walk_both_ways(s);
+            s.dA_of_log = true;
+          }),
       with(small, "three groups", [](ScanCase& s) { s.groups = 3; }),
       with(small, "a group per channel", [](ScanCase& s) { s.groups = s.d_inner; }),
       with(

@@ -212,6 +212,10 @@ Tensors oracle_scan_backward(const ScanCase& scan, const Tensors& inputs) {
       }
       direction.backpropagate(b, c, seen, dy, grads);
     }
+    const std::string suffix = std::to_string(i);
+    std::vector<double>& dA = grads.at("dA" + suffix);
+    const std::vector<double>& A = inputs.at("A" + suffix);
+    for (size_t n = 0; scan.dA_of_log && n < dA.size(); ++n) dA[n] *= A[n];
   }
   return grads;
 }

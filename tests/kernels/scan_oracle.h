@@ -27,6 +27,7 @@ struct ScanCase {
   bool reversed = false;  // of the first direction; a second one walks the other way
   float scale = 1.0F;
   bool gate_defect = false;
+  bool dA_of_log = false;
   kernels::DType dtype = kernels::DType::kFloat32;
   int64_t padding = 0;  // elements between tokens and between samples
   double delta_min = -3.0;
@@ -50,7 +51,7 @@ Tensors make_scan_inputs(const ScanCase& scan, uint32_t seed);
 Tensors oracle_scan_forward(const ScanCase& scan, const Tensors& inputs);
 
 /// Gradients of sum(out * dout) for every input; with gate_defect, dz as if z were a constant in
-/// the second direction.
+/// the second direction; with dA_of_log, dA of log(-A), which is dA * A.
 Tensors oracle_scan_backward(const ScanCase& scan, const Tensors& inputs);
 
 }  // namespace vim::tests
