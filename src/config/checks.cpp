@@ -108,6 +108,15 @@ std::string check_classes(const RunConfig& config) {
                    "{}, but data.format has {} classes; use auto or {}", given, expected, expected);
 }
 
+// Scaling depends on the crop, which a picture that is kept for all epochs cannot know.
+std::string check_cache(const RunConfig& config) {
+  const bool is_kept = config.data.cache != data::CacheMode::kDecoded ||
+                       config.data.decode.mode == data::DecodeMode::kExact;
+  return is_kept ? ""
+                 : "decoded keeps whole pictures, which data.decode: fast could not scale; use "
+                   "data.decode: exact with it, or encoded here";
+}
+
 std::string check_padded_crop(const RunConfig& config) {
   const auto [height, width] = config.model.img_size;
   const bool is_cifar = config.data.format == data::DataFormat::kCifar10 ||
@@ -251,6 +260,7 @@ const std::vector<Rule>& rules() {
       {{"model.dt_min", "model.dt_max", "model.preset"}, check_dt},
       {{"data.num_classes", "data.format"}, check_classes},
       {{"data.sampler", "augment.repeated"}, check_sampler},
+      {{"data.cache", "data.decode"}, check_cache},
       {{"augment.crop", "model.img_size", "data.format", "model.preset"}, check_padded_crop},
       {{"augment.crop_scale"},
        [](const RunConfig& c) {

@@ -43,6 +43,9 @@ CachedDataset::CachedDataset(
     throw std::invalid_argument(fmt::format(
         "CachedDataset: a mode other than kNone and max_bytes >= 0, got {}", max_bytes));
   }
+  if (mode == CacheMode::kDecoded && decode.mode != DecodeMode::kExact) {
+    throw std::invalid_argument("CachedDataset: decoded pictures are kept in exact mode alone");
+  }
 }
 
 CachedDataset::~CachedDataset() {
@@ -61,7 +64,7 @@ StoredImage CachedDataset::fetch(int64_t index, std::vector<uint8_t>& buffer) co
     return stored;  // in memory already
   }
   const bool is_to_decode = mode_ == CacheMode::kDecoded && stored.pixels == Size{};
-  return is_to_decode ? fetch_decoded(index, stored, buffer) : fetch_encoded(index, stored);
+  return is_to_decode ? fetch_decoded(index, stored) : fetch_encoded(index, stored);
 }
 
 StoredImage CachedDataset::fetch_encoded(int64_t index, const StoredImage& stored) const {
@@ -74,25 +77,19 @@ StoredImage CachedDataset::fetch_encoded(int64_t index, const StoredImage& store
           Entry{{stored.bytes.begin(), stored.bytes.end()}, stored.pixels}));
 }
 
-StoredImage CachedDataset::fetch_decoded(
-    int64_t index, const StoredImage& stored, std::vector<uint8_t>& buffer) const {
+StoredImage CachedDataset::fetch_decoded(int64_t index, const StoredImage& stored) const {
   ImageDecoder decoder(decode_);
   const Size size = decoder.open(stored.bytes);
   const auto num_bytes = static_cast<size_t>(size.height * size.width * 3);
-  const bool is_kept = reserve(num_bytes);
-  if (!is_kept && decode_.mode == DecodeMode::kExact) {
+  if (!reserve(num_bytes)) {
     return stored;  // a part of it may be enough
   }
   try {
     const ImageView view = decoder.decode({{0, 0, size.height, size.width}}).pixels;
-    Entry entry{packed(view), {view.height, view.width}};
-    if (is_kept) {
-      return keep(index, std::make_unique<const Entry>(std::move(entry)));
-    }
-    buffer = std::move(entry.bytes);
-    return {buffer, entry.pixels};
+    return keep(
+        index, std::make_unique<const Entry>(Entry{packed(view), {view.height, view.width}}));
   } catch (...) {
-    num_bytes_ -= is_kept ? static_cast<int64_t>(num_bytes) : 0;
+    num_bytes_ -= static_cast<int64_t>(num_bytes);
     throw;
   }
 }

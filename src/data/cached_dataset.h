@@ -16,13 +16,13 @@ namespace vim::data {
 /// that whatever made room for another would be missed just as soon. What lies in the underlying
 /// set's own memory is handed on and not kept.
 ///
-/// CacheMode::kEncoded keeps the bytes as stored. kDecoded keeps the pixels of whole pictures, as
-/// `decode` says but never scaled; with DecodeMode::kFast those that do not fit are decoded whole
-/// as well, so that no pixel depends on what is kept.
+/// CacheMode::kEncoded keeps the bytes as stored. kDecoded keeps the pixels of whole pictures,
+/// decoded exactly: DecodeMode::kFast decodes by the crop, which differs from epoch to epoch, so
+/// that pixels would depend on what is kept.
 class CachedDataset : public Dataset {
  public:
-  /// `max_bytes`: of all images kept. Throws std::invalid_argument if it is negative or the mode is
-  /// kNone.
+  /// `max_bytes`: of all images kept. Throws std::invalid_argument if it is negative, the mode is
+  /// kNone, or it is kDecoded and `decode` not exact.
   CachedDataset(
       std::unique_ptr<const Dataset> dataset,
       CacheMode mode,
@@ -50,8 +50,7 @@ class CachedDataset : public Dataset {
   bool reserve(size_t bytes) const;
   StoredImage keep(int64_t index, std::unique_ptr<const Entry> entry) const;
   StoredImage fetch_encoded(int64_t index, const StoredImage& stored) const;
-  StoredImage fetch_decoded(
-      int64_t index, const StoredImage& stored, std::vector<uint8_t>& buffer) const;
+  StoredImage fetch_decoded(int64_t index, const StoredImage& stored) const;
 
   std::unique_ptr<const Dataset> dataset_;
   const CacheMode mode_;

@@ -238,6 +238,19 @@ TEST_CASE("overrides that are no assignments are refused as they were written") 
   CHECK(config_error("", {argument}) == error);
 }
 
+TEST_CASE("a cache of decoded pictures goes with exact decoding alone") {
+  CHECK(config_error("data: {cache: decoded, decode: exact}\n").empty());
+  CHECK(config_error("data: {cache: encoded, decode: fast}\n").empty());
+  CHECK(
+      config_error("data:\n  decode: fast\n  cache: decoded\n") ==
+      "run.yaml:3: data.cache: decoded keeps whole pictures, which data.decode: fast could not "
+      "scale; use data.decode: exact with it, or encoded here");
+  CHECK(
+      config_error("data: {cache: decoded}\n", {"data.decode=fast"}) ==
+      "run.yaml:1: data.cache: decoded keeps whole pictures, which data.decode: fast could not "
+      "scale; use data.decode: exact with it, or encoded here");
+}
+
 TEST_CASE("a rule broken by an override names the override") {
   CHECK(
       config_error("augment: {mix_prob: 0}\n", {"train.micro_batch=7"}) ==

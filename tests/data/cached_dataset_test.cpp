@@ -118,39 +118,32 @@ TEST_CASE("What does not fit is fetched anew, and smaller images still find room
       "data.cache: 0 MiB are full; images that do not fit are read anew in each epoch\n");
 }
 
-TEST_CASE("A decoded image is kept as the pixels of the whole picture, in either mode") {
+TEST_CASE("A decoded image is kept as the pixels of the whole picture, upright on request") {
   vim::test::JpegRecipe turned{.height = 6, .width = 10, .orientation = 6};
   const Bytes plain = vim::test::write_some_jpeg(21, 34, 5);
   const Bytes upright = vim::test::write_jpeg(turned, Bytes(6 * 10 * 3, 77));
   for (const bool is_rotated : {false, true}) {
-    for (const auto mode : {DecodeMode::kExact, DecodeMode::kFast}) {
-      const DecodeOptions options{mode, is_rotated};
-      const Cached it = cached({plain, upright}, CacheMode::kDecoded, 100'000, options);
-      Bytes buffer;
-      for (const int64_t index : {0, 1, 0, 1}) {
-        const Image expected = decoded(index == 0 ? plain : upright, options);
-        const StoredImage image = it.set.fetch(index, buffer);
-        CHECK(image.pixels == Size{expected.height, expected.width});
-        CHECK(bytes_of(image) == expected.pixels);
-      }
-      CHECK(it.set.fetch(1, buffer).pixels == (is_rotated ? Size{10, 6} : Size{6, 10}));
-      CHECK(it.disk->num_fetches == 2);
-      CHECK(it.set.num_bytes() == 21 * 34 * 3 + 6 * 10 * 3);
+    const DecodeOptions options{DecodeMode::kExact, is_rotated};
+    const Cached it = cached({plain, upright}, CacheMode::kDecoded, 100'000, options);
+    Bytes buffer;
+    for (const int64_t index : {0, 1, 0, 1}) {
+      const Image expected = decoded(index == 0 ? plain : upright, options);
+      const StoredImage image = it.set.fetch(index, buffer);
+      CHECK(image.pixels == Size{expected.height, expected.width});
+      CHECK(bytes_of(image) == expected.pixels);
     }
+    CHECK(it.set.fetch(1, buffer).pixels == (is_rotated ? Size{10, 6} : Size{6, 10}));
+    CHECK(it.disk->num_fetches == 2);
+    CHECK(it.set.num_bytes() == 21 * 34 * 3 + 6 * 10 * 3);
   }
 }
 
-TEST_CASE("A picture whose pixels do not fit stays encoded, or is decoded whole in fast mode") {
+TEST_CASE("A picture whose pixels do not fit stays encoded") {
   const Bytes file = vim::test::write_some_jpeg(20, 30, 5);
   Bytes buffer;
-  const Cached exact = cached({file}, CacheMode::kDecoded, 20 * 30 * 3 - 1);
-  CHECK(bytes_of(exact.set.fetch(0, buffer)) == file);
-  const DecodeOptions options{DecodeMode::kFast, false};
-  const Cached fast = cached({file}, CacheMode::kDecoded, 20 * 30 * 3 - 1, options);
-  const StoredImage image = fast.set.fetch(0, buffer);
-  CHECK(image.pixels == Size{20, 30});
-  CHECK(bytes_of(image) == decoded(file, options).pixels);
-  CHECK(fast.set.num_bytes() == 0);
+  const Cached it = cached({file}, CacheMode::kDecoded, 20 * 30 * 3 - 1);
+  CHECK(bytes_of(it.set.fetch(0, buffer)) == file);
+  CHECK(it.set.num_bytes() == 0);
 }
 
 TEST_CASE("A bad image takes no room and is bad each time") {
@@ -205,4 +198,10 @@ TEST_CASE("Without data.cache the data set stays what it is") {
   CHECK(with_cache(std::move(disk), {}).get() == same);
   CHECK_THROWS_AS(cached({{1}}, CacheMode::kNone, 10), std::invalid_argument);
   CHECK_THROWS_AS(cached({{1}}, CacheMode::kEncoded, -1), std::invalid_argument);
+}
+
+TEST_CASE("Pictures decoded for one crop are not kept for another") {
+  const DecodeOptions fast{DecodeMode::kFast, false};
+  CHECK_THROWS_AS(cached({{1}}, CacheMode::kDecoded, 10, fast), std::invalid_argument);
+  CHECK_NOTHROW(cached({{1}}, CacheMode::kEncoded, 10, fast));
 }

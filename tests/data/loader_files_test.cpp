@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 using vim::data::AugmentOptions;
 using vim::data::CacheMode;
 using vim::data::DataOptions;
+using vim::data::DecodeMode;
 using vim::data::Loader;
 using vim::data::LoaderOptions;
 using vim::data::OnBadImage;
@@ -88,6 +89,29 @@ TEST_CASE("Batches are the same whoever reads, and whatever is kept in memory") 
       }
     }
   }
+}
+
+TEST_CASE("Keeping files in memory leaves the pixels of scaled decoding as they are") {
+  const vim::test::TempFolder folder;
+  write_class_folder(folder.path(), 7);
+  const auto transform = random_crop_transform();
+  const auto epoch_with = [&](DecodeMode decode, CacheMode cache) {
+    DataOptions data;
+    data.path = folder.path().string();
+    data.cache = cache;
+    data.decode.mode = decode;
+    const auto dataset = with_cache(open_dataset(train_location(data)), data);
+    LoaderOptions options = loader_options(data);
+    options.batch_size = 7;
+    Loader loader(*dataset, transform, options);
+    loader.start(in_order(7), 0);  // fills the cache
+    drain(loader);
+    loader.start(in_order(7), 1);
+    return drain(loader);
+  };
+  const Epoch plain = epoch_with(DecodeMode::kFast, CacheMode::kNone);
+  CHECK(plain.pixels != epoch_with(DecodeMode::kExact, CacheMode::kNone).pixels);
+  CHECK(epoch_with(DecodeMode::kFast, CacheMode::kEncoded) == plain);
 }
 
 TEST_CASE("A file that has vanished ends the run with the system's reason, or is replaced") {
