@@ -128,26 +128,30 @@ Interpolation TrainTransform::crop_filter(Draws& draws) const {
 void TrainTransform::resize(
     const ImagePart& part, const core::RandomKey& sample_key, uint8_t* out) const {
   Draws draws(sample_key);
+  const bool is_flipped =
+      draws.of(core::RandomStream::kFlip).uniform(0.0, 1.0) < options_.hflip_prob;
   switch (options_.crop) {
     case TrainCrop::kRandomResized: {
       core::Random random = draws.of(core::RandomStream::kCrop);
       const Box box =
           random_resized_crop_box(part.original.height, part.original.width, options_, random);
-      const ResizeTarget whole{size_.height, size_.width, whole_of(size_)};
+      const ResizeTarget whole{size_.height, size_.width, whole_of(size_), is_flipped};
       resize_window(part_of(view_of(part, to_stored(part, box))), crop_filter(draws), whole, out);
       break;
     }
-    case TrainCrop::kCenter:
-      resize_window(part, crop_filter(draws), centre_crop(part.original, options_, size_), out);
+    case TrainCrop::kCenter: {
+      ResizeTarget target = centre_crop(part.original, options_, size_);
+      target.is_mirrored = is_flipped;
+      resize_window(part, crop_filter(draws), target, out);
       break;
+    }
     case TrainCrop::kPadded:
     case TrainCrop::kSimpleRandom:
       resize_and_pad(part, draws, out);
+      if (is_flipped) {
+        mirror({out, size_.height, size_.width});
+      }
       break;
-  }
-  core::Random flip_random = draws.of(core::RandomStream::kFlip);
-  if (flip_random.uniform(0.0, 1.0) < options_.hflip_prob) {
-    mirror({out, size_.height, size_.width});
   }
 }
 

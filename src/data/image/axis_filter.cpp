@@ -59,6 +59,7 @@ class AxisKernel {
   AxisKernel(const Axis& axis, Interpolation interpolation)
       : kernel_(kernel_of(interpolation)),
         in_size_(axis.in_size),
+        is_identity_(axis.in_size == axis.out_size),
         scale_(static_cast<double>(axis.in_size) / static_cast<double>(axis.out_size)),
         support_(kernel_.support * std::max(scale_, 1.0)),
         inverse_(1.0 / std::max(scale_, 1.0)) {}
@@ -68,6 +69,9 @@ class AxisKernel {
   double centre(int64_t position) const { return (static_cast<double>(position) + 0.5) * scale_; }
 
   SourceRange range(int64_t position) const {
+    if (is_identity_) {
+      return {position, position + 1};
+    }
     const double middle = centre(position);
     return {
         std::max<int64_t>(static_cast<int64_t>(middle - support_ + 0.5), 0),
@@ -81,24 +85,26 @@ class AxisKernel {
  private:
   Kernel kernel_;
   int64_t in_size_;
+  bool is_identity_;  // one tap of weight 1
   double scale_;
   double support_;
   double inverse_;
 };
 
 // Normalises to sum 1, rounds half away from zero to kWeightBits fractional bits and cuts into
-// halves.
-void quantise(std::span<const double> exact, WeightPair* pairs) {
+// halves, of which the first is number `first` of the pairs.
+void quantise(std::span<const double> exact, int64_t first, WeightPair* pairs) {
   double sum = 0.0;
   for (const double weight : exact) {
     sum += weight;
   }
-  for (size_t i = 0; i < exact.size(); ++i) {
-    const double scaled = (sum != 0.0 ? exact[i] / sum : exact[i]) * (1 << kWeightBits);
-    const auto weight = static_cast<int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
-    WeightPair& pair = pairs[i / 2];
-    pair.low[i % 2] = static_cast<int16_t>(weight & 0xFFFF);
-    pair.high[i % 2] = static_cast<int16_t>((weight - pair.low[i % 2]) >> 16);
+  for (const double weight : exact) {
+    const double scaled = (sum != 0.0 ? weight / sum : weight) * (1 << kWeightBits);
+    const auto whole = static_cast<int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
+    WeightPair& pair = pairs[first / 2];
+    pair.low[first % 2] = static_cast<int16_t>(whole & 0xFFFF);
+    pair.high[first % 2] = static_cast<int16_t>((whole - pair.low[first % 2]) >> 16);
+    ++first;
   }
 }
 
@@ -122,16 +128,13 @@ SourceRange source_range(const Axis& axis, Interpolation interpolation) {
     const std::vector<int64_t> positions = nearest_positions(axis);
     return {positions.front(), positions.back() + 1};
   }
-  if (axis.in_size == axis.out_size) {
-    return {axis.begin, axis.begin + axis.length};
-  }
   const AxisKernel kernel(axis, interpolation);
   return {kernel.range(axis.begin).begin, kernel.range(axis.begin + axis.length - 1).end};
 }
 
 AxisFilter make_filter(const Axis& axis, Interpolation interpolation, int64_t origin) {
   const AxisKernel kernel(axis, interpolation);
-  const int64_t max_pairs = (kernel.max_taps() + 1) / 2;
+  const int64_t max_pairs = kernel.max_taps() / 2 + 1;
   AxisFilter filter;
   filter.taps.reserve(static_cast<size_t>(axis.length));
   filter.weights.resize(static_cast<size_t>(max_pairs * axis.length));
@@ -143,9 +146,11 @@ AxisFilter make_filter(const Axis& axis, Interpolation interpolation, int64_t or
     for (int64_t source = range.begin; source < range.end; ++source) {
       exact.push_back(kernel.weight(source, position));
     }
+    const int64_t first = range.begin - origin;
+    const int64_t num_pairs = (first % 2 + range.end - range.begin + 1) / 2;
     WeightPair* const weights = &filter.weights[static_cast<size_t>(i * max_pairs)];
-    quantise(exact, weights);
-    filter.taps.push_back({range.begin - origin, range.end - range.begin, weights});
+    quantise(exact, first % 2, weights);
+    filter.taps.push_back({first / 2, num_pairs, weights});
   }
   return filter;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <stdexcept>
 #include <vector>
 
@@ -14,6 +15,8 @@
 namespace vim::data {
 namespace {
 
+constexpr int64_t kStripRows = 2 * kTurnedRows;
+
 Axis rows_of(const Size& source, const ResizeTarget& target) {
   return {source.height, target.height, target.window.top, target.window.height};
 }
@@ -22,55 +25,61 @@ Axis columns_of(const Size& source, const ResizeTarget& target) {
   return {source.width, target.width, target.window.left, target.window.width};
 }
 
-void copy_rows(const ImageView& source, uint8_t* out) {
-  for (int64_t row = 0; row < source.height; ++row, out += source.width * 3) {
-    std::memcpy(out, source.pixels + row * source.row_stride, source.width * 3);
-  }
+int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+
+// Bytes without a value yet.
+std::unique_ptr<uint8_t[]> make_buffer(int64_t num_bytes) {
+  return std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(num_bytes + kLineSlack));
 }
 
-// Filters along x, two rows at a time. A row behind which there are fewer bytes than may be read is
-// copied.
-void filter_rows(const ImageView& source, const AxisFilter& filter, uint8_t* out) {
-  const auto length = static_cast<int64_t>(filter.taps.size());
-  const int64_t row_bytes = source.width * 3;
-  const uint8_t* const end = source.pixels + (source.height - 1) * source.row_stride + row_bytes;
-  std::vector<uint8_t> copies[2];
-  const auto readable_row = [&](int64_t y) {
-    const uint8_t* const row = source.pixels + y * source.row_stride;
+// The rows of a view, each with kResizeSlack bytes behind it that may be read.
+class ReadableRows {
+ public:
+  explicit ReadableRows(const ImageView& view) : view_(view) {}
+
+  const uint8_t* operator[](int64_t y) {
+    const int64_t row_bytes = view_.width * 3;
+    const uint8_t* const row = view_.pixels + y * view_.row_stride;
+    const uint8_t* const end = view_.pixels + (view_.height - 1) * view_.row_stride + row_bytes;
     if (end - row >= row_bytes + kResizeSlack) {
       return row;
     }
-    std::vector<uint8_t>& copy = copies[y % 2];
+    std::vector<uint8_t>& copy = copies_.emplace_back(row, row + row_bytes);
     copy.resize(static_cast<size_t>(row_bytes + kResizeSlack));
-    std::memcpy(copy.data(), row, static_cast<size_t>(row_bytes));
-    return static_cast<const uint8_t*>(copy.data());
-  };
-  for (int64_t y = 0; y < source.height; y += 2) {
-    const int64_t second = std::min(y + 1, source.height - 1);
-    filter_row_pair(
-        {readable_row(y), readable_row(second)},
-        filter.taps.data(),
-        length,
-        {out + y * length * 3, out + second * length * 3});
+    return copy.data();
   }
-}
 
-// Resizes `source`, the pixels of `box`, along x.
-void resize_rows(
-    const ImageView& source,
-    const Box& box,
-    Interpolation interpolation,
-    const Axis& columns,
-    uint8_t* out) {
-  if (columns.in_size == columns.out_size) {
-    copy_rows(source, out);
-    return;
+ private:
+  ImageView view_;
+  std::vector<std::vector<uint8_t>> copies_;
+};
+
+// Filters along x, and writes the rows in pairs: strip by strip, so that they stay in the cache,
+// columns are turned into lines, filtered and turned back.
+void filter_columns(const ImageView& source, const AxisFilter& filter, const LinePairs& out) {
+  const int64_t num_lines = static_cast<int64_t>(filter.taps.size()) * 3;
+  const int64_t all_lines = round_up(num_lines, kTurnedLines);
+  const auto turned = make_buffer(round_up(source.width, kTurnedPixels) * 3 * kStripRows);
+  const auto filtered = make_buffer(all_lines * kStripRows);
+  ReadableRows readable(source);
+  std::vector<const uint8_t*> rows;
+  for (int64_t y = 0; y < source.height; y += kStripRows) {
+    const int64_t num_rows = std::min(kStripRows, round_up(source.height - y, kTurnedRows));
+    rows.clear();
+    for (int64_t i = y; i < y + num_rows; ++i) {
+      rows.push_back(i < source.height ? readable[i] : rows.back());
+    }
+    turn_columns(rows, source.width, turned.get());
+    filter_lines({turned.get(), num_rows * 6}, filter.taps, {filtered.get(), num_rows * 3});
+    turn_back({filtered.get(), num_rows}, all_lines, {out.bytes + y / 2 * out.stride, out.stride});
   }
-  filter_rows(source, make_filter(columns, interpolation, box.left), out);
 }
 
 void pick_nearest(const ImagePart& source, const ResizeTarget& target, uint8_t* out) {
-  const std::vector<int64_t> columns = nearest_positions(columns_of(source.stored, target));
+  std::vector<int64_t> columns = nearest_positions(columns_of(source.stored, target));
+  if (target.is_mirrored) {
+    std::reverse(columns.begin(), columns.end());
+  }
   for (const int64_t row : nearest_positions(rows_of(source.stored, target))) {
     const uint8_t* const pixels =
         source.pixels.pixels + (row - source.box.top) * source.pixels.row_stride;
@@ -121,20 +130,16 @@ void resize_window(
     pick_nearest(source, target, out);
     return;
   }
-  const Axis rows = rows_of(source.stored, target);
   const Axis columns = columns_of(source.stored, target);
-  if (rows.in_size == rows.out_size) {
-    resize_rows(needed, box, interpolation, columns, out);
-    return;
+  const int64_t stride = round_up(columns.length * 3, kTurnedLines) * 2;
+  const auto narrow = make_buffer(round_up(box.height, kTurnedRows) / 2 * stride);
+  AxisFilter across = make_filter(columns, interpolation, box.left);
+  if (target.is_mirrored) {
+    std::reverse(across.taps.begin(), across.taps.end());
   }
-  const int64_t row_bytes = columns.length * 3;
-  std::vector<uint8_t> narrow(static_cast<size_t>(box.height * row_bytes + kResizeSlack));
-  resize_rows(needed, box, interpolation, columns, narrow.data());
-  const AxisFilter filter = make_filter(rows, interpolation, box.top);
-  for (const TapRange& taps : filter.taps) {
-    filter_columns({narrow.data(), row_bytes}, taps, out);
-    out += row_bytes;
-  }
+  filter_columns(needed, across, {narrow.get(), stride});
+  const AxisFilter down = make_filter(rows_of(source.stored, target), interpolation, box.top);
+  filter_lines({narrow.get(), stride}, down.taps, {out, columns.length * 3});
 }
 
 void resize_window(

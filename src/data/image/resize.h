@@ -13,13 +13,14 @@ struct ResizeTarget {
   int64_t height = 0;
   int64_t width = 0;
   Box window;
+  bool is_mirrored = false;  // the window's columns are written from right to left
 };
 
 /// Resizes `source` to target.height x target.width, of which only target.window is computed and
 /// written to `out`: window.height x window.width x 3 bytes. Per axis with scale s = in / out the
 /// filter is widened by max(s, 1); weights are normalised and rounded to 22 fractional bits; the
-/// horizontal pass comes first with an 8-bit intermediate, and a pass is skipped where its size
-/// does not change. kNearest takes the pixel under the centre instead. Throws std::invalid_argument
+/// horizontal pass comes first with an 8-bit intermediate, and where an axis keeps its size, so do
+/// the pixels. kNearest takes the pixel under the centre instead. Throws std::invalid_argument
 /// on an empty size, a window outside the result, or kRandom.
 void resize_window(
     const ImageView& source, Interpolation interpolation, const ResizeTarget& target, uint8_t* out);

@@ -1,6 +1,6 @@
-// Filters with Highway, in vectors of 16 or 32 bytes: integer sums, so every instruction set gives
-// the same bytes. A weight w is 2^16 * high + low; 2^16 * sum(high * pixel) + sum(low * pixel) may
-// overflow on the way, but modulo 2^32 the end is right, and it fits.
+// Filters with Highway, in integers, so every instruction set gives the same bytes. A weight w is
+// 2^16 * high + low; 2^16 * sum(high * pixel) + sum(low * pixel) may overflow on the way, but
+// modulo 2^32 the end is right, and it fits.
 #include <algorithm>
 #include <cstring>
 
@@ -16,30 +16,46 @@ HWY_BEFORE_NAMESPACE();
 namespace vim::data::HWY_NAMESPACE {
 namespace {
 
+using Rows = std::span<const uint8_t* const>;
+using Filters = std::span<const TapRange>;
+
 #if HWY_TARGET == HWY_SCALAR
 
 // One value at a time, for processors without any of the vectors: the definition in plain words.
-uint8_t filter_value(const uint8_t* in, int64_t step, const TapRange& filter) {
+void columns_to_lines(Rows rows, int64_t width, uint8_t* out) {
+  const auto num_rows = static_cast<int64_t>(rows.size());
+  for (int64_t i = 0; i < width * 3 * num_rows; ++i) {
+    const int64_t x = i / num_rows / 3;
+    const int64_t channel = i / num_rows % 3;
+    const int64_t byte = (x / 2 * 3 + channel) * num_rows * 2 + i % num_rows * 2 + x % 2;
+    out[byte] = rows[static_cast<size_t>(i % num_rows)][x * 3 + channel];
+  }
+}
+
+uint8_t filter_value(const uint8_t* in, int64_t stride, const TapRange& filter) {
   int32_t sum = int32_t{1} << (kWeightBits - 1);
-  for (int64_t tap = 0; tap < filter.num_taps; ++tap) {
+  for (int64_t tap = 0; tap < filter.num_pairs * 2; ++tap) {
     const WeightPair& pair = filter.weights[tap / 2];
-    sum += (pair.high[tap % 2] * 65536 + pair.low[tap % 2]) * in[tap * step];
+    sum += (pair.high[tap % 2] * 65536 + pair.low[tap % 2]) * in[tap / 2 * stride + tap % 2];
   }
   return static_cast<uint8_t>(std::clamp(sum >> kWeightBits, 0, 255));
 }
 
-void row_pair(const RowPair& in, const TapRange* filters, int64_t length, const OutputPair& out) {
-  for (int64_t i = 0; i < length * 3; ++i) {
-    const int64_t at = filters[i / 3].first * 3 + i % 3;
-    out.first[i] = filter_value(in.first + at, 3, filters[i / 3]);
-    out.second[i] = filter_value(in.second + at, 3, filters[i / 3]);
+void sum_lines(const LinePairs& in, Filters filters, const Lines& out) {
+  uint8_t* to = out.bytes;
+  for (const TapRange& filter : filters) {
+    const uint8_t* const first = in.bytes + filter.first_pair * in.stride;
+    for (int64_t i = 0; i < out.length; ++i) {
+      *to++ = filter_value(first + 2 * i, in.stride, filter);
+    }
   }
 }
 
-void columns(const RowBlock& block, const TapRange& filter, uint8_t* out) {
-  const uint8_t* first = block.rows + filter.first * block.row_bytes;
-  for (int64_t i = 0; i < block.row_bytes; ++i) {
-    out[i] = filter_value(first + i, block.row_bytes, filter);
+void lines_to_rows(const Lines& in, int64_t num_lines, const LinePairs& out) {
+  for (int64_t line = 0; line < num_lines; ++line) {
+    for (int64_t i = 0; i < in.length; ++i) {
+      out.bytes[i / 2 * out.stride + 2 * line + i % 2] = in.bytes[line * in.length + i];
+    }
   }
 }
 
@@ -48,14 +64,74 @@ void columns(const RowBlock& block, const TapRange& filter, uint8_t* out) {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using Bytes = hn::FixedTag<uint8_t, 16>;
-using FourBytes = hn::FixedTag<uint8_t, 4>;
-using Shorts = hn::FixedTag<int16_t, 8>;
-using Ints = hn::FixedTag<int32_t, 4>;
-using ByteVector = hn::Vec<Bytes>;
-using ShortVector = hn::Vec<Shorts>;
-using IntVector = hn::Vec<Ints>;
+using Units = hn::FixedTag<uint16_t, 8>;  // pairs of bytes
+using UnitVector = hn::Vec<Units>;
 
-HWY_INLINE ShortVector as_shorts(ByteVector v) { return hn::BitCast(Shorts(), v); }
+// Puts the units of the first four vectors and of the last four in turns.
+HWY_INLINE void interleave_halves(const UnitVector (&in)[8], UnitVector (&out)[8]) {
+  for (int i = 0; i < 4; ++i) {
+    out[2 * i] = hn::InterleaveLower(Units(), in[i], in[i + 4]);
+    out[2 * i + 1] = hn::InterleaveUpper(Units(), in[i], in[i + 4]);
+  }
+}
+
+// Exchanges rows and columns. A unit's place in the square has six bits, three for its row and
+// three for its column; each step rotates them by one.
+HWY_INLINE void turn(UnitVector (&square)[8]) {
+  UnitVector once[8];
+  UnitVector twice[8];
+  interleave_halves(square, once);
+  interleave_halves(once, twice);
+  interleave_halves(twice, square);
+}
+
+// Each channel of four pixels, two pixels side by side; the last four bytes are of no use.
+alignas(16) constexpr uint8_t kPixelPairs[16] = {0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11, 0, 0, 0, 0};
+
+HWY_FLATTEN void columns_to_lines(Rows rows, int64_t width, uint8_t* out) {
+  const Bytes d;
+  const auto pairs = hn::Load(d, kPixelPairs);
+  const size_t line_bytes = rows.size() * 2;
+  for (size_t y = 0; y < rows.size(); y += 8) {
+    uint8_t* to = out + y * 2;
+    for (int64_t x = 0; x < width; x += kTurnedPixels) {
+      UnitVector square[8];
+      for (size_t i = 0; i < 8; ++i) {
+        const auto pixels = hn::LoadU(d, rows[y + i] + x * 3);
+        square[i] = hn::BitCast(Units(), hn::TableLookupBytes(pixels, pairs));
+      }
+      turn(square);
+      for (size_t i = 0; i < 6; ++i, to += line_bytes) {
+        hn::StoreU(hn::BitCast(d, square[i]), d, to);
+      }
+    }
+  }
+}
+
+HWY_FLATTEN void lines_to_rows(const Lines& in, int64_t num_lines, const LinePairs& out) {
+  const Bytes d;
+  for (int64_t line = 0; line < num_lines; line += 8) {
+    for (int64_t at = 0; at < in.length; at += 16) {
+      UnitVector square[8];
+      for (int64_t i = 0; i < 8; ++i) {
+        const uint8_t* const bytes = in.bytes + (line + i) * in.length + at;
+        square[i] = hn::BitCast(Units(), hn::LoadU(d, bytes));
+      }
+      turn(square);
+      uint8_t* to = out.bytes + at / 2 * out.stride + line * 2;
+      for (int64_t i = 0; i < 8; ++i, to += out.stride) {
+        hn::StoreU(hn::BitCast(d, square[i]), d, to);
+      }
+    }
+  }
+}
+
+using Ints = hn::ScalableTag<int32_t>;
+using Shorts = hn::Repartition<int16_t, Ints>;
+using PairBytes = hn::Repartition<uint8_t, Ints>;
+using OutBytes = hn::Rebind<uint8_t, Shorts>;
+using IntVector = hn::Vec<Ints>;
+using ShortVector = hn::Vec<Shorts>;
 
 // The same two halves of weights in every lane.
 HWY_INLINE ShortVector repeat(const int16_t (&halves)[2]) {
@@ -64,7 +140,7 @@ HWY_INLINE ShortVector repeat(const int16_t (&halves)[2]) {
   return hn::BitCast(Shorts(), hn::Set(Ints(), packed));
 }
 
-// Four sums of products of 16 bits, in the two parts that Highway may need.
+// Sums of products of 16 bits, in the two parts that Highway may need.
 struct PairSums {
   IntVector first;
   IntVector second;
@@ -75,157 +151,83 @@ struct PairSums {
   HWY_INLINE IntVector total() const { return hn::RearrangeToOddPlusEven(first, second); }
 };
 
-// Four results on the way.
+// Results on the way, two vectors of them. Interleaving and narrowing act within each 128 bits
+// alike, so that the one undoes what the other does to the order.
 struct Sums {
-  PairSums low;
-  PairSums high;
+  PairSums lower_low;
+  PairSums lower_high;
+  PairSums upper_low;
+  PairSums upper_high;
 
-  // Each lane of `pixels` holds the pixels of two taps.
-  HWY_INLINE void add(ShortVector pixels, ShortVector low_weights, ShortVector high_weights) {
-    low.add(pixels, low_weights);
-    high.add(pixels, high_weights);
+  HWY_INLINE void add(hn::Vec<PairBytes> pairs, ShortVector low, ShortVector high) {
+    const PairBytes d;
+    const auto lower = hn::BitCast(Shorts(), hn::InterleaveLower(d, pairs, hn::Zero(d)));
+    const auto upper = hn::BitCast(Shorts(), hn::InterleaveUpper(d, pairs, hn::Zero(d)));
+    lower_low.add(lower, low);
+    lower_high.add(lower, high);
+    upper_low.add(upper, low);
+    upper_high.add(upper, high);
   }
 
   // Rounded, and cut to bytes.
-  HWY_INLINE hn::Vec<FourBytes> result() const {
+  HWY_INLINE hn::Vec<OutBytes> result() const {
+    const auto shorts =
+        hn::ReorderDemote2To(Shorts(), join(lower_low, lower_high), join(upper_low, upper_high));
+    return hn::DemoteTo(OutBytes(), shorts);
+  }
+
+ private:
+  static HWY_INLINE IntVector join(const PairSums& low, const PairSums& high) {
     const IntVector half = hn::Set(Ints(), int32_t{1} << (kWeightBits - 1));
     const IntVector sum = hn::Add(hn::Add(low.total(), half), hn::ShiftLeft<16>(high.total()));
-    return hn::DemoteTo(FourBytes(), hn::ShiftRight<kWeightBits>(sum));
+    return hn::ShiftRight<kWeightBits>(sum);
   }
 };
 
 HWY_INLINE Sums zero_sums() {
   const IntVector zero = hn::Zero(Ints());
-  return {{zero, zero}, {zero, zero}};
+  return {{zero, zero}, {zero, zero}, {zero, zero}, {zero, zero}};
 }
 
-// Brings each channel of two neighbouring pixels together, as 16 bits; 0x80 gives 0.
-alignas(16) constexpr uint8_t kPixelPairs[16] = {
-    0, 0x80, 3, 0x80, 1, 0x80, 4, 0x80, 2, 0x80, 5, 0x80, 0x80, 0x80, 0x80, 0x80};
+constexpr int64_t kLanes = hn::MaxLanes(Ints());
+constexpr int64_t kBlock = 4 * kLanes;  // bytes of a line that are summed together
 
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-
-using TwoBytes = hn::FixedTag<uint8_t, 32>;
-using TwoShorts = hn::FixedTag<int16_t, 16>;
-using TwoInts = hn::FixedTag<int32_t, 8>;
-
-// The same pixel of two rows, one in each half of the vectors.
-HWY_INLINE hn::Vec<hn::FixedTag<uint8_t, 8>> filter_two_pixels(
-    const uint8_t* first, const uint8_t* second, const TapRange& filter) {
-  const Bytes half;
-  const TwoBytes d;
-  const TwoInts sums;
-  const auto pairs = hn::LoadDup128(d, kPixelPairs);
-  const WeightPair* weights = filter.weights;
-  auto low = hn::Zero(sums);
-  auto high = hn::Zero(sums);
-  auto unused = hn::Zero(sums);  // the two halves of a sum are one register on these targets
-  const int64_t end = (filter.first + filter.num_taps) * 3;
-  for (int64_t at = filter.first * 3; at < end; at += 6, ++weights) {
-    const auto pixels = hn::Combine(d, hn::LoadU(half, second + at), hn::LoadU(half, first + at));
-    const auto shorts = hn::BitCast(TwoShorts(), hn::TableLookupBytesOr0(pixels, pairs));
-    int32_t low_pair;
-    int32_t high_pair;
-    std::memcpy(&low_pair, weights->low, sizeof(low_pair));
-    std::memcpy(&high_pair, weights->high, sizeof(high_pair));
-    low = hn::ReorderWidenMulAccumulate(
-        sums, shorts, hn::BitCast(TwoShorts(), hn::Set(sums, low_pair)), low, unused);
-    high = hn::ReorderWidenMulAccumulate(
-        sums, shorts, hn::BitCast(TwoShorts(), hn::Set(sums, high_pair)), high, unused);
+// The first kBlock bytes of a line.
+HWY_INLINE void sum_block(
+    const uint8_t* pairs, int64_t stride, const TapRange& filter, uint8_t* out) {
+  const PairBytes d;
+  Sums left = zero_sums();
+  Sums right = zero_sums();
+  for (int64_t i = 0; i < filter.num_pairs; ++i, pairs += stride) {
+    const ShortVector low = repeat(filter.weights[i].low);
+    const ShortVector high = repeat(filter.weights[i].high);
+    left.add(hn::LoadU(d, pairs), low, high);
+    right.add(hn::LoadU(d, pairs + 4 * kLanes), low, high);
   }
-  const auto rounding = hn::Set(sums, int32_t{1} << (kWeightBits - 1));
-  const auto total = hn::Add(hn::Add(low, rounding), hn::ShiftLeft<16>(high));
-  return hn::DemoteTo(hn::FixedTag<uint8_t, 8>(), hn::ShiftRight<kWeightBits>(total));
+  hn::StoreU(left.result(), OutBytes(), out);
+  hn::StoreU(right.result(), OutBytes(), out + 2 * kLanes);
 }
 
-HWY_FLATTEN void row_pair(
-    const RowPair& in, const TapRange* filters, int64_t length, const OutputPair& out) {
-  const hn::FixedTag<uint8_t, 8> d;
-  for (int64_t x = 0; x < length; ++x) {
-    uint8_t pixels[8];
-    hn::StoreU(filter_two_pixels(in.first, in.second, filters[x]), d, pixels);
-    const size_t num_bytes = x + 1 < length ? 4 : 3;
-    std::memcpy(out.first + x * 3, pixels, num_bytes);
-    std::memcpy(out.second + x * 3, pixels + 4, num_bytes);
-  }
-}
-
-#else
-
-// Red, green and blue of one output pixel, and a byte without meaning.
-HWY_INLINE hn::Vec<FourBytes> filter_pixel(const uint8_t* in, const TapRange& filter) {
-  const Bytes d;
-  const ByteVector pairs = hn::Load(d, kPixelPairs);
-  const uint8_t* pixel = in + filter.first * 3;
-  const WeightPair* weights = filter.weights;
-  Sums sums = zero_sums();
-  for (int64_t tap = 0; tap < filter.num_taps; tap += 2, pixel += 6, ++weights) {
-    const ByteVector interleaved = hn::TableLookupBytesOr0(hn::LoadU(d, pixel), pairs);
-    sums.add(as_shorts(interleaved), repeat(weights->low), repeat(weights->high));
-  }
-  return sums.result();
-}
-
-HWY_INLINE void filter_one_row(
-    const uint8_t* in, const TapRange* filters, int64_t length, uint8_t* out) {
-  const FourBytes d;
-  // Four bytes are written for a pixel; the next one overwrites the last of them.
-  for (int64_t x = 0; x + 1 < length; ++x) {
-    hn::StoreU(filter_pixel(in, filters[x]), d, out + x * 3);
-  }
-  uint8_t last[4];
-  hn::StoreU(filter_pixel(in, filters[length - 1]), d, last);
-  std::memcpy(out + (length - 1) * 3, last, 3);
-}
-
-HWY_FLATTEN void row_pair(
-    const RowPair& in, const TapRange* filters, int64_t length, const OutputPair& out) {
-  filter_one_row(in.first, filters, length, out.first);
-  filter_one_row(in.second, filters, length, out.second);
-}
-
-#endif
-
-constexpr int64_t kBlock = 16;  // bytes of an output row that are filtered together
-
-// Bytes [offset, offset + kBlock) of the output row.
-HWY_INLINE void filter_block(
-    const RowBlock& block, const TapRange& filter, int64_t offset, uint8_t* out) {
-  const Bytes d;
-  const ByteVector zero = hn::Zero(d);
-  Sums sums[4] = {zero_sums(), zero_sums(), zero_sums(), zero_sums()};
-  const WeightPair* weights = filter.weights;
-  const uint8_t* first = block.rows + filter.first * block.row_bytes + offset;
-  for (int64_t tap = 0; tap < filter.num_taps; tap += 2, ++weights, first += 2 * block.row_bytes) {
-    const bool has_second = tap + 1 < filter.num_taps;
-    const ByteVector a = hn::LoadU(d, first);
-    const ByteVector b = hn::LoadU(d, has_second ? first + block.row_bytes : first);
-    const ByteVector lower = hn::InterleaveLower(d, a, b);
-    const ByteVector upper = hn::InterleaveUpper(d, a, b);
-    const ShortVector low = repeat(weights->low);
-    const ShortVector high = repeat(weights->high);
-    sums[0].add(as_shorts(hn::InterleaveLower(d, lower, zero)), low, high);
-    sums[1].add(as_shorts(hn::InterleaveUpper(d, lower, zero)), low, high);
-    sums[2].add(as_shorts(hn::InterleaveLower(d, upper, zero)), low, high);
-    sums[3].add(as_shorts(hn::InterleaveUpper(d, upper, zero)), low, high);
-  }
-  for (const Sums& four : sums) {
-    hn::StoreU(four.result(), FourBytes(), out);
-    out += 4;
-  }
-}
-
-HWY_FLATTEN void columns(const RowBlock& block, const TapRange& filter, uint8_t* out) {
-  if (block.row_bytes < kBlock) {
+HWY_INLINE void sum_line(
+    const uint8_t* pairs, int64_t stride, const TapRange& filter, const Lines& out) {
+  if (out.length < kBlock) {
     uint8_t bytes[kBlock];
-    filter_block(block, filter, 0, bytes);
-    std::memcpy(out, bytes, static_cast<size_t>(block.row_bytes));
+    sum_block(pairs, stride, filter, bytes);
+    std::memcpy(out.bytes, bytes, static_cast<size_t>(out.length));
     return;
   }
-  for (int64_t offset = 0; offset < block.row_bytes; offset += kBlock) {
+  for (int64_t offset = 0; offset < out.length; offset += kBlock) {
     // The last block overlaps the one before.
-    const int64_t begin = std::min(offset, block.row_bytes - kBlock);
-    filter_block(block, filter, begin, out + begin);
+    const int64_t begin = std::min(offset, out.length - kBlock);
+    sum_block(pairs + 2 * begin, stride, filter, out.bytes + begin);
+  }
+}
+
+HWY_FLATTEN void sum_lines(const LinePairs& in, Filters filters, const Lines& out) {
+  uint8_t* to = out.bytes;
+  for (const TapRange& filter : filters) {
+    sum_line(in.bytes + filter.first_pair * in.stride, in.stride, filter, {to, out.length});
+    to += out.length;
   }
 }
 
@@ -238,16 +240,20 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace vim::data {
 
-HWY_EXPORT(row_pair);
-HWY_EXPORT(columns);
+HWY_EXPORT(columns_to_lines);
+HWY_EXPORT(sum_lines);
+HWY_EXPORT(lines_to_rows);
 
-void filter_row_pair(
-    const RowPair& in, const TapRange* filters, int64_t length, const OutputPair& out) {
-  HWY_DYNAMIC_DISPATCH(row_pair)(in, filters, length, out);
+void turn_columns(std::span<const uint8_t* const> rows, int64_t width, uint8_t* out) {
+  HWY_DYNAMIC_DISPATCH(columns_to_lines)(rows, width, out);
 }
 
-void filter_columns(const RowBlock& block, const TapRange& filter, uint8_t* out) {
-  HWY_DYNAMIC_DISPATCH(columns)(block, filter, out);
+void filter_lines(const LinePairs& in, std::span<const TapRange> filters, const Lines& out) {
+  HWY_DYNAMIC_DISPATCH(sum_lines)(in, filters, out);
+}
+
+void turn_back(const Lines& in, int64_t num_lines, const LinePairs& out) {
+  HWY_DYNAMIC_DISPATCH(lines_to_rows)(in, num_lines, out);
 }
 
 }  // namespace vim::data
