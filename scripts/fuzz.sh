@@ -5,7 +5,7 @@
 #
 #   scripts/fuzz.sh [--runs N] [TARGET...]      default: 100000 inputs for every target
 #
-# Targets: safetensors, yaml, image, zip, pickle, weights, tar, index. Inputs found are kept in
+# Targets: safetensors, yaml, image, zip, pickle, weights, tar, mat, index. Inputs found are kept in
 # build/fuzz/corpus and used again. A finding is written to build/fuzz/findings.
 # shellcheck source-path=SCRIPTDIR source=prelude.sh
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
@@ -21,7 +21,9 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-if [ ${#targets[@]} = 0 ]; then targets=(safetensors yaml image zip pickle weights tar index); fi
+if [ ${#targets[@]} = 0 ]; then
+  targets=(safetensors yaml image zip pickle weights tar mat index)
+fi
 
 BUILD=$ROOT/build/fuzz
 PROFDATA=$(command -v llvm-profdata-14 || command -v llvm-profdata) || fail "no llvm-profdata"
@@ -49,6 +51,7 @@ sources_of() {
       say src/weights/{torch_{file,legacy,tensor,types,zip},weight_{file,sets}}.cpp \
         src/weights/{file_kind,official_checkpoint}.cpp ;;
     tar) say src/data/source/{tar_{header,images,reader,source},image_layout,indexed_build}.cpp ;;
+    mat) say src/data/source/mat_file.cpp ;;
     index) say src/data/source/image_index{,_writer}.cpp ;;
     *) fail "unknown target '$1'" "see scripts/fuzz.sh --help" ;;
   esac

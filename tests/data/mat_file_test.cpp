@@ -43,6 +43,25 @@ TEST_CASE("a MAT file without the array or a field is refused") {
       "x.mat: is no MAT file of level 5"));
 }
 
+TEST_CASE("a struct of a million fields is refused before their names fill the memory") {
+  auto bytes = vim::data::read_file("tests/data/devkit_plain.mat");
+  bytes.resize(128);  // the header, then: a matrix of class 2, 1 x 1, "synsets", names of one byte
+  constexpr uint32_t kNames = 1 << 20;
+  const std::vector<uint32_t> words = {14, 64 + kNames, 6, 8, 2, 0, 5, 8, 1, 1, 1, 7};
+  const std::vector<uint32_t> more = {5 | 4U << 16U, 1, 1, kNames};
+  const auto add = [&bytes](const void* data, size_t size) {
+    const auto* const first = static_cast<const uint8_t*>(data);
+    bytes.insert(bytes.end(), first, first + size);
+  };
+  add(words.data(), words.size() * 4);
+  add("synsets", 8);
+  add(more.data(), more.size() * 4);
+  bytes.resize(bytes.size() + kNames, 'x');
+  CHECK(contains(
+      thrown_text([&] { read_mat_table(bytes, kFields, "meta.mat"); }),
+      "meta.mat: the names of fields are damaged"));
+}
+
 TEST_CASE("a MAT file cut anywhere is refused, one changed anywhere read or refused") {
   for (const char* name : {"tests/data/devkit_plain.mat", "tests/data/devkit_compressed.mat"}) {
     const auto bytes = vim::data::read_file(name);

@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kHeaderBytes = 128;
 constexpr uLongf kMaxUnpacked = uLongf{64} << 20;
+constexpr size_t kMaxFields = 1024;  // of a struct; a name in memory takes more than in the file
 
 // Types of elements.
 enum MatType : uint32_t {
@@ -181,7 +182,7 @@ std::string read_text(Bytes bytes) {
 std::vector<std::string> read_field_names(Elements& elements) {
   const auto length = load<uint32_t>(elements.next(kInt32));
   const Bytes names = elements.next(kInt8);
-  if (length == 0 || names.size() % length != 0) {
+  if (length == 0 || names.size() % length != 0 || names.size() / length > kMaxFields) {
     throw BadMat("the names of fields are damaged");
   }
   std::vector<std::string> fields;
