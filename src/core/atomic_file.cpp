@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <random>
 #include <string>
 
 #include "src/core/error.h"
@@ -27,8 +28,11 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : ".";
 }
 
+// Process numbers differ on one host only, and host names not between containers: a network file
+// system takes 64 random bits.
 std::filesystem::path temporary_name(std::filesystem::path path) {
-  path += fmt::format(".{}{}", ::getpid(), kUnfinishedSuffix);
+  std::random_device random;
+  path += fmt::format(".{}-{:08x}{:08x}{}", ::getpid(), random(), random(), kUnfinishedSuffix);
   return path;
 }
 
@@ -55,7 +59,7 @@ void sync_folder(const std::filesystem::path& folder) {
 AtomicFile::AtomicFile(std::filesystem::path path)
     : path_(std::move(path)), temporary_(temporary_name(path_)) {
   create_folder(folder_of(path_));
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (descriptor_ < 0) {
     fail(temporary_, "create file", errno);
   }

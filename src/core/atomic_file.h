@@ -11,7 +11,8 @@
 namespace vim::core {
 
 /// A file that appears under its name when it is committed, and not before: until then it has a
-/// temporary name in the same folder. Without a commit it is removed again.
+/// temporary name in the same folder, which no other file has, not even one of another host.
+/// Without a commit it is removed again.
 class AtomicFile {
  public:
   /// Creates the temporary file and missing folders. Throws vim::Error naming the path and the

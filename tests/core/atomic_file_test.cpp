@@ -122,6 +122,21 @@ TEST_CASE("bytes written at a distance lie there, with zeros where nothing was w
   CHECK(names_in(folder.path()) == std::vector<std::string>{"a.bin"});
 }
 
+// As with two hosts that share a file system and a process number.
+TEST_CASE("writers of one path with the same process number leave each other's bytes alone") {
+  const test::TempFolder folder;
+  AtomicFile first(folder / "a.txt");
+  first.append(std::as_bytes(std::span("first", 5)));
+  AtomicFile second(folder / "a.txt");
+  CHECK(names_in(folder.path()).size() == 2);
+  second.append(std::as_bytes(std::span("2nd", 3)));
+  first.commit();
+  CHECK(read(folder / "a.txt") == "first");
+  second.commit();
+  CHECK(read(folder / "a.txt") == "2nd");
+  CHECK(names_in(folder.path()) == std::vector<std::string>{"a.txt"});
+}
+
 TEST_CASE("a file that is not committed leaves nothing behind, and an old one as it was") {
   const test::TempFolder folder;
   write_file_atomically(folder / "a.txt", "old");
