@@ -1,5 +1,5 @@
-// The first images of an epoch through the training loop's own transform, loader and order, so that
-// the same epoch of a run sees the same pixels. Erasing and mixing come after the loader.
+// The first images of an epoch through the training loop's own order, loader, transform, erasing
+// and mixing, so that the same epoch of a run sees the same pixels.
 #include "apps/data_preview.h"
 
 #include <fmt/format.h>
@@ -8,6 +8,7 @@
 #include <cmath>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/app_main.h"
@@ -17,7 +18,9 @@
 #include "src/data/contact_sheet.h"
 #include "src/data/image/opencv_formats.h"
 #include "src/data/loader.h"
+#include "src/data/mix.h"
 #include "src/data/sampler.h"
+#include "src/data/step_view.h"
 #include "src/data/training_set.h"
 
 namespace vim::apps {
@@ -48,30 +51,71 @@ std::vector<int64_t> epoch_order(
   return order;
 }
 
-data::LoaderOptions preview_loader(const config::RunConfig& config, int64_t count) {
+// A batch is one mixing group, since an image needs its partner.
+data::LoaderOptions preview_loader(const config::RunConfig& config, int64_t group_size) {
+  constexpr int64_t kImagesAhead = 64;
   data::LoaderOptions options = data::loader_options(config.data);
-  options.batch_size = count;
-  options.prefetch_batches = 1;
+  options.batch_size = group_size;
+  options.prefetch_batches = std::max<int64_t>(kImagesAhead / group_size, 1);
   options.seed = config.train.seed;
   return options;
 }
 
-// The first batch of the epoch, at most `count` images.
+// Where in the run a batch of an epoch stands.
+data::StepImages place_of(
+    const data::LoadedBatch& batch,
+    const config::RunConfig& config,
+    int64_t epoch,
+    int64_t epoch_size) {
+  const int64_t global_batch = config.train.global_batch;
+  const int64_t step = epoch * (epoch_size / global_batch) + batch.first_position / global_batch;
+  return {
+      config.train.seed,
+      static_cast<uint64_t>(step),
+      batch.first_position % global_batch,
+      batch.size};
+}
+
+// The class, and that of the partner where there is one; its share in percent.
+std::string label_of(
+    const data::StepView& view,
+    int64_t label,
+    int64_t partner_label,
+    const std::vector<std::string>& class_names) {
+  const auto name = [&](int64_t number) {
+    return fmt::format("{} {}", number, class_names.at(static_cast<size_t>(number)));
+  };
+  const double share = view.mix.target_lambda;
+  return share == 1.0
+             ? name(label)
+             : fmt::format("{:.0f} % {}, {}", 100 * share, name(label), name(partner_label));
+}
+
+// The first images of the epoch, at most as many as asked for.
 std::vector<data::SheetTile> load_tiles(
     const Arguments& options, const config::RunConfig& config, const data::Dataset& dataset) {
   const auto [height, width] = config.model.img_size;
   const data::TrainTransform transform(config.augment, height, width);
-  data::Loader loader(dataset, transform, preview_loader(config, options.count));
-  loader.start(epoch_order(config, dataset, options.epoch), static_cast<uint64_t>(options.epoch));
-  const data::LoadedBatch& batch = *loader.next();
+  const std::vector<int64_t> order = epoch_order(config, dataset, options.epoch);
+  const auto epoch_size = static_cast<int64_t>(order.size());
+  const int64_t group_size =
+      std::min(data::mix_group_size(config.augment, config.train.global_batch), epoch_size);
+  data::Loader loader(dataset, transform, preview_loader(config, group_size));
+  loader.start(order, static_cast<uint64_t>(options.epoch));
+  const auto count = static_cast<size_t>(std::min(options.count, epoch_size));
   std::vector<data::SheetTile> tiles;
-  const int64_t num_bytes = height * width * 3;
-  for (int64_t i = 0; i < batch.size; ++i) {
-    const uint8_t* pixels = batch.images + i * num_bytes;
-    const int64_t label = batch.labels[static_cast<size_t>(i)];
-    tiles.push_back(
-        {{height, width, {pixels, pixels + num_bytes}},
-         fmt::format("{} {}", label, dataset.class_names().at(static_cast<size_t>(label)))});
+  while (tiles.size() < count) {
+    const data::LoadedBatch& batch = *loader.next();
+    const data::StepImages place = place_of(batch, config, options.epoch, epoch_size);
+    std::vector<data::StepView> views =
+        data::view_step(batch.images, {height, width}, config.augment, group_size, place);
+    views.resize(std::min(views.size(), count - tiles.size()));
+    for (size_t i = 0; i < views.size(); ++i) {
+      const int64_t partner_label = batch.labels[static_cast<size_t>(views[i].partner)];
+      tiles.push_back(
+          {std::move(views[i].image),
+           label_of(views[i], batch.labels[i], partner_label, dataset.class_names())});
+    }
   }
   return tiles;
 }
@@ -85,8 +129,7 @@ int preview(const Arguments& options) {
   const std::vector<data::SheetTile> tiles = load_tiles(options, config, *dataset);
   const auto columns =
       static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(tiles.size()))));
-  const std::string title =
-      fmt::format("epoch {}, {} images; erasing and mixing not shown", options.epoch, tiles.size());
+  const std::string title = fmt::format("epoch {}, {} images", options.epoch, tiles.size());
   const std::vector<uint8_t> png = data::encode_png(data::contact_sheet(tiles, columns, title));
   core::write_file_atomically(options.out, {reinterpret_cast<const char*>(png.data()), png.size()});
   fmt::print("{}: {}\n", options.out, title);

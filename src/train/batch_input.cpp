@@ -3,7 +3,7 @@
 
 #include <ATen/ATen.h>
 
-#include "src/train/erase.h"
+#include "src/data/erase.h"
 
 namespace vim::train {
 
@@ -74,7 +74,7 @@ at::Tensor input_images(
   stage.dtype = compute_dtype(options.precision);
   stage.patch_size = options.patch_size;
   stage.stride = options.stride;
-  stage.erase_fill = erase_fill(options.augment);
+  stage.erase_fill = data::erase_fill(options.augment);
   return ops::image_batch(images, tables, stage);
 }
 

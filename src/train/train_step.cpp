@@ -8,46 +8,22 @@
 #include <optional>
 
 #include "src/core/error.h"
-#include "src/core/philox.h"
 #include "src/cuda/device.h"
 #include "src/cuda/profile_range.h"
+#include "src/data/erase.h"
 #include "src/models/step_draws.h"
 #include "src/ops/parameter_gradient.h"
 #include "src/optim/clip.h"
-#include "src/train/erase.h"
 #include "src/train/losses.h"
 #include "src/train/mix.h"
 
 namespace vim::train {
-namespace {
-
-// The draws of each group, keyed by the group's place in the global batch.
-std::vector<GroupMix> draw_mixes(
-    const TrainStepOptions& options,
-    const models::DrawKey& key,
-    const ImageSize& size,
-    int64_t group_size,
-    int64_t num_groups) {
-  std::vector<GroupMix> groups;
-  for (int64_t group = 0; group < num_groups; ++group) {
-    const int64_t place = key.first_position / group_size + group;
-    groups.push_back(draw_group_mix(
-        options.augment,
-        size,
-        group_size,
-        {key.seed, core::RandomStream::kMix, key.step, static_cast<uint32_t>(place), 0}));
-  }
-  return groups;
-}
-
-}  // namespace
-
 TrainStep::TrainStep(models::VisionMamba model, TrainStepOptions options)
     : options_(std::move(options)),
       model_(std::move(model)),
       criterion_(options_.loss, options_.augment.label_smoothing, options_.teacher),
       store_(*model_, options_.optim),
-      mix_group_(mix_group_size(options_.augment, options_.train.global_batch)),
+      mix_group_(data::mix_group_size(options_.augment, options_.train.global_batch)),
       device_(store_.flat(optim::StoreBuffer::kValue).device()),
       is_deferred_(device_.is_cuda() || options_.is_deferred),
       gradient_mode_(ops::make_gradient_mode(ops::GradientMode::kReturn)) {
@@ -114,12 +90,14 @@ PassInputs TrainStep::make_inputs(const data::LoadedBatch& batch) const {
   PassInputs inputs;
   inputs.images = image_bytes(batch, shape.img_size);
   inputs.draws = make_draws(key, batch.size);
-  inputs.tables.boxes = draw_erasing(options_.augment, key, shape.img_size, batch.size);
+  const data::StepImages drawn{key.seed, key.step, first_position, batch.size};
+  inputs.tables.boxes =
+      ops::box_table(data::draw_erasing(options_.augment, shape.img_size, drawn), batch.size);
   // A binary loss asks which classes take part, whatever their weight (vim_spec Q33).
   const bool is_binary = options_.loss.kind == LossKind::kBinary;
   const TargetOptions targets{
       shape.num_classes, is_binary ? 0.0 : options_.augment.label_smoothing};
-  if (!is_mixing(options_.augment)) {
+  if (!data::is_mixing(options_.augment)) {
     if (criterion_.needs_targets()) {
       inputs.targets = unmixed_targets(batch.labels, targets);
     } else {
@@ -135,9 +113,9 @@ PassInputs TrainStep::make_inputs(const data::LoadedBatch& batch) const {
       batch.size,
       " images from position ",
       first_position);
-  const std::vector<GroupMix> groups = draw_mixes(
-      options_, key, {shape.img_size[0], shape.img_size[1]}, mix_group_, batch.size / mix_group_);
-  inputs.tables.mix = ops::mix_table(mix_samples(groups));
+  const std::vector<data::GroupMix> groups =
+      data::draw_mixes(options_.augment, {shape.img_size[0], shape.img_size[1]}, mix_group_, drawn);
+  inputs.tables.mix = ops::mix_table(data::mix_samples(groups));
   inputs.targets = mixed_targets(batch.labels, groups, targets);
   if (is_binary) {
     inputs.targets = binarise(inputs.targets, 0.0);

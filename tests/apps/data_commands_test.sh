@@ -132,11 +132,17 @@ colours_of_a_recipe() {
 sheet() {
   local preview=("$DATA" preview --config "$CONFIG")
   expect_exit 0 "${preview[@]}" sheet.png --count 20
-  expect_line out '^sheet.png: epoch 0, 20 images; erasing and mixing not shown$'
+  expect_line out '^sheet.png: epoch 0, 20 images$'
   expect_exit 0 "${preview[@]}" workers.png --count 20 --set data.workers=3
   cmp sheet.png workers.png || fail "the sheet depends on the number of workers"
   expect_exit 0 "${preview[@]}" epoch.png --count 20 --epoch 1
   if cmp -s sheet.png epoch.png; then fail "epochs 0 and 1 give the same sheet"; fi
+  # What training does to a batch is on the sheet: its erasing, its mixing, in groups of mix_group.
+  local key
+  for key in erase_prob=0 erase_mode=const mix_prob=0 mix_switch_prob=1 mix_group=8; do
+    expect_exit 0 "${preview[@]}" other.png --count 20 --set "augment.$key"
+    if cmp -s sheet.png other.png; then fail "augment.$key leaves the sheet as it was"; fi
+  done
   mkdir -p sheets/one
   cp sheet.png sheets/one
   # Rows of five tiles of 32 x 32 pixels, four times enlarged, 8 pixels apart.
@@ -144,7 +150,7 @@ sheet() {
   expect_equal "$(value sheets.json smallest width)" $((8 + 5 * (4 * 32 + 8)))
   # 200 images are 12 batches of 16; the rest of the epoch is left out.
   expect_exit 0 "${preview[@]}" all.png --count 4096
-  expect_line out '^all.png: epoch 0, 192 images; '
+  expect_line out '^all.png: epoch 0, 192 images$'
   expect_error '^error: sheet.jpg: is not the name of a PNG file; let it end in .png' \
     "${preview[@]}" sheet.jpg
   expect_error '^error: --config is required; see vim_data --help' "$DATA" preview sheet.png

@@ -17,15 +17,15 @@ namespace {
 constexpr double kTolerance = 1e-6;
 constexpr double kDouble = 1e-12;  // the share of a box is computed in double
 
-train::ImageMix mix_of(const nlohmann::json& settings, const at::Tensor& images) {
+data::ImageMix mix_of(const nlohmann::json& settings, const at::Tensor& images) {
   const double lambda = settings.at("lam").get<double>();
   if (settings.at("kind") == "mixup") {
-    train::ImageMix mix;
+    data::ImageMix mix;
     mix.pixel_lambda = lambda;
     mix.target_lambda = lambda;
     return mix;
   }
-  return train::cutmix_around(
+  return data::cutmix_around(
       lambda,
       settings.at("centre_y").get<int64_t>(),
       settings.at("centre_x").get<int64_t>(),
@@ -33,7 +33,7 @@ train::ImageMix mix_of(const nlohmann::json& settings, const at::Tensor& images)
 }
 
 // Where CutMix puts its box, and the weight that the box's area leaves to the labels.
-double box_error(const nlohmann::json& settings, const train::ImageMix& mix) {
+double box_error(const nlohmann::json& settings, const data::ImageMix& mix) {
   const nlohmann::json& box = settings.at("box");
   const bool is_placed = mix.y0 == box.at("y0") && mix.y1 == box.at("y1") &&
                          mix.x0 == box.at("x0") && mix.x1 == box.at("x1") &&
@@ -54,13 +54,13 @@ Checks run_mixup(const std::filesystem::path& path) {
   Checks checks;
   const auto cases = nlohmann::json::parse(golden.metadata.at("cases"));
   for (const auto& [name, settings] : cases.items()) {
-    const train::ImageMix mix = mix_of(settings, images);
+    const data::ImageMix mix = mix_of(settings, images);
     if (settings.at("kind") == "cutmix") {
       checks.push_back({name + " box", box_error(settings, mix), kDouble});
     }
-    const std::vector<train::GroupMix> groups = {
-        train::GroupMix(static_cast<size_t>(images.size(0)), mix)};
-    const auto samples = train::mix_samples(groups);
+    const std::vector<data::GroupMix> groups = {
+        data::GroupMix(static_cast<size_t>(images.size(0)), mix)};
+    const auto samples = data::mix_samples(groups);
     const double smoothing = settings.at("smoothing").get<double>();
     const at::Tensor targets = train::mixed_targets(labels, groups, {num_classes, smoothing});
     checks.push_back(

@@ -114,7 +114,7 @@ TEST_CASE("a teacher weighs as much as alpha says, and is not trained") {
 }
 
 TEST_CASE("with a binary loss every class of a mix is positive, whatever the smoothing") {
-  const GroupMix mix(2, {.pixel_lambda = 0.01, .target_lambda = 0.01});
+  const data::GroupMix mix(2, {.pixel_lambda = 0.01, .target_lambda = 0.01});
   const at::Tensor targets = binarise(mixed_targets({2, 0}, {mix}, {4, 0.0}), 0.0);
   const at::Tensor expected = at::tensor({1.0F, 0.0F, 1.0F, 0.0F}).repeat({2, 1});
   CHECK(at::equal(targets, expected));

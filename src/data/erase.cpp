@@ -1,24 +1,20 @@
 // Every box draws all that it needs from its image's own sequence, so images do not disturb one
 // another.
-#include "src/train/erase.h"
-
-#include <ATen/ATen.h>
+#include "src/data/erase.h"
 
 #include <cmath>
 
-#include "src/ops/image_batch.h"
-
-namespace vim::train {
+namespace vim::data {
 namespace {
 
 constexpr int kTries = 10;
 
-void draw_fill(data::EraseMode mode, core::Random& random, kernels::EraseBox& box) {
-  if (mode == data::EraseMode::kRand) {
+void draw_fill(EraseMode mode, core::Random& random, kernels::EraseBox& box) {
+  if (mode == EraseMode::kRand) {
     for (float& channel : box.colour) {
       channel = static_cast<float>(random.normal());
     }
-  } else if (mode == data::EraseMode::kPixel) {
+  } else if (mode == EraseMode::kPixel) {
     for (uint32_t& word : box.key) {
       word = random.next_u32();
     }
@@ -27,7 +23,7 @@ void draw_fill(data::EraseMode mode, core::Random& random, kernels::EraseBox& bo
 
 // Leaves the box empty if no try fits. count: the boxes of the image, which share the area.
 void draw_place(
-    const data::AugmentOptions& options,
+    const AugmentOptions& options,
     const std::array<int64_t, 2>& img_size,
     int64_t count,
     core::Random& random,
@@ -52,17 +48,15 @@ void draw_place(
 
 }  // namespace
 
-bool is_erasing(const data::AugmentOptions& options) { return options.erase_prob > 0; }
+bool is_erasing(const AugmentOptions& options) { return options.erase_prob > 0; }
 
-kernels::EraseFill erase_fill(const data::AugmentOptions& options) {
-  return options.erase_mode == data::EraseMode::kPixel ? kernels::EraseFill::kNoise
-                                                       : kernels::EraseFill::kColour;
+kernels::EraseFill erase_fill(const AugmentOptions& options) {
+  return options.erase_mode == EraseMode::kPixel ? kernels::EraseFill::kNoise
+                                                 : kernels::EraseFill::kColour;
 }
 
 std::vector<kernels::EraseBox> draw_erase_boxes(
-    const data::AugmentOptions& options,
-    const std::array<int64_t, 2>& img_size,
-    core::Random& random) {
+    const AugmentOptions& options, const std::array<int64_t, 2>& img_size, core::Random& random) {
   std::vector<kernels::EraseBox> boxes(static_cast<size_t>(options.erase_count));
   if (random.uniform(0.0, 1.0) >= options.erase_prob) {
     return boxes;
@@ -76,19 +70,18 @@ std::vector<kernels::EraseBox> draw_erase_boxes(
   return boxes;
 }
 
-at::Tensor draw_erasing(
-    const data::AugmentOptions& options,
-    const models::DrawKey& key,
+std::vector<kernels::EraseBox> draw_erasing(
+    const AugmentOptions& options,
     const std::array<int64_t, 2>& img_size,
-    int64_t batch) {
+    const StepImages& images) {
   std::vector<kernels::EraseBox> boxes;
-  for (int64_t i = 0; i < batch && is_erasing(options); ++i) {
-    const auto position = static_cast<uint64_t>(key.first_position + i);
-    core::Random random({key.seed, core::RandomStream::kErase, key.step, 0, position});
+  for (int64_t i = 0; i < images.count && is_erasing(options); ++i) {
+    const auto position = static_cast<uint64_t>(images.first_position + i);
+    core::Random random({images.seed, core::RandomStream::kErase, images.step, 0, position});
     const std::vector<kernels::EraseBox> drawn = draw_erase_boxes(options, img_size, random);
     boxes.insert(boxes.end(), drawn.begin(), drawn.end());
   }
-  return ops::box_table(boxes, batch);
+  return boxes;
 }
 
-}  // namespace vim::train
+}  // namespace vim::data
