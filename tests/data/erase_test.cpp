@@ -124,7 +124,8 @@ TEST_CASE("boxes are mean-coloured, of one normal colour, or noisy with a key of
   CHECK(std::abs(squares / kDraws - 1) < five_errors(2));
   options.erase_mode = EraseMode::kConst;
   CHECK(erase_fill(options) == kernels::EraseFill::kColour);
-  for (const float channel : draw(options, 0).at(0).colour) CHECK(channel == 0.0F);
+  const EraseBox box = draw(options, 0).at(0);
+  for (const float channel : box.colour) CHECK(channel == 0.0F);
 }
 
 TEST_CASE("an image's boxes do not depend on how the batch is cut, but on seed and step") {
