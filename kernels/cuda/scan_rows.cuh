@@ -25,6 +25,18 @@ struct alignas(16) StepRows {
   }
 };
 
+/// Calls f(row, column) for this lane's share of the accesses, of kCopy elements each, of kRows
+/// rows of kWidth elements.
+template <int kCopy, int kRows, int kWidth, typename F>
+__device__ __forceinline__ void for_each_access(F f) {
+  constexpr int kRowLanes = kWidth / kCopy;
+  constexpr int kAtOnce = kWarpSize / kRowLanes;  // rows
+  static_assert(kRows % kAtOnce == 0, "whole rounds of the warp");
+  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
+#pragma unroll
+  for (int i = 0; i < kRows; i += kAtOnce) f(i + lane / kRowLanes, lane % kRowLanes * kCopy);
+}
+
 /// Copies the rows of steps `first` to `first` + kRows into `to`, kCopy elements at a time; zeros
 /// where a step is not below `end` or a column not below `columns`, a multiple of kCopy. All lanes
 /// of the warp share the work. kAsync: starts the copies, wait_for_copies() ends them; needs rows
@@ -32,14 +44,7 @@ struct alignas(16) StepRows {
 template <int kCopy, bool kAsync, typename Pointer, typename T, int kRows, int kWidth>
 __device__ __forceinline__ void copy_rows(
     const StepRows<Pointer>& from, int first, int end, int columns, T (&to)[kRows][kWidth]) {
-  constexpr int kRowLanes = kWidth / kCopy;
-  constexpr int kAtOnce = kWarpSize / kRowLanes;  // rows
-  static_assert(kRows % kAtOnce == 0, "whole rounds of the warp");
-  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-  const int column = lane % kRowLanes * kCopy;
-#pragma unroll
-  for (int i = 0; i < kRows; i += kAtOnce) {
-    const int row = i + lane / kRowLanes;
+  for_each_access<kCopy, kRows, kWidth>([&](int row, int column) {
     const bool exists = first + row < end && column < columns;
     const T* at = from.at(first + row, column);
     if constexpr (kAsync) {
@@ -47,7 +52,7 @@ __device__ __forceinline__ void copy_rows(
     } else {
       to[row][column] = exists ? *at : T{};
     }
-  }
+  });
 }
 
 /// Copies rows of `from` to the steps `first` to `first` + kRows, kCopy elements at a time, where a
@@ -56,19 +61,12 @@ template <int kCopy, typename T, int kRows, int kWidth>
 __device__ __forceinline__ void write_rows(
     const T (&from)[kRows][kWidth], const StepRows<T*>& to, int first, int end, int columns) {
   using Access = typename detail::Access<sizeof(T) * kCopy>::Type;
-  constexpr int kRowLanes = kWidth / kCopy;
-  constexpr int kAtOnce = kWarpSize / kRowLanes;
-  static_assert(kRows % kAtOnce == 0, "whole rounds of the warp");
-  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-  const int column = lane % kRowLanes * kCopy;
-#pragma unroll
-  for (int i = 0; i < kRows; i += kAtOnce) {
-    const int row = i + lane / kRowLanes;
+  for_each_access<kCopy, kRows, kWidth>([&](int row, int column) {
     if (first + row < end && column < columns) {
       *reinterpret_cast<Access*>(to.at(first + row, column)) =
           *reinterpret_cast<const Access*>(&from[row][column]);
     }
-  }
+  });
 }
 
 }  // namespace

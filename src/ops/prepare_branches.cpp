@@ -1,6 +1,9 @@
 // The branches' weights as the core's products take them.
 #include <ATen/ATen.h>
 
+#include <utility>
+#include <vector>
+
 #include "src/ops/bidirectional_mamba.h"
 #include "src/ops/mamba_core.h"
 #include "src/ops/stacked.h"
@@ -10,36 +13,32 @@ namespace {
 
 using Layers = std::vector<std::vector<Branch>>;
 
-// (layers, projected branches, rows, columns).
+// One tensor of every branch that has it, (layers, branches, ...). pick(branch): undefined where
+// the branch has none of its own.
+template <typename Pick>
+at::Tensor stack_layers(const Layers& layers, Pick pick) {
+  std::vector<at::Tensor> stacks;
+  for (const std::vector<Branch>& branches : layers) {
+    std::vector<at::Tensor> tensors;
+    for (const Branch& branch : branches) {
+      if (at::Tensor tensor = pick(branch); tensor.defined()) {
+        tensors.push_back(std::move(tensor));
+      }
+    }
+    stacks.push_back(stacked(tensors));
+  }
+  return stacked(stacks);
+}
+
 at::Tensor stack_weights(
     const Layers& layers,
     at::Tensor Branch::*weight,
     at::Tensor Branch::*shadow,
     at::ScalarType dtype) {
-  std::vector<at::Tensor> stacks;
-  for (const std::vector<Branch>& branches : layers) {
-    std::vector<at::Tensor> weights;
-    for (const Branch& branch : branches) {
-      if (!branch.shares_projections) {
-        weights.push_back(weight_in(branch.*weight, branch.*shadow, dtype));
-      }
-    }
-    stacks.push_back(stacked(weights));
-  }
-  return stacked(stacks);
-}
-
-// (layers, branches, d_inner, d_state).
-at::Tensor stack_logs(const Layers& layers) {
-  std::vector<at::Tensor> stacks;
-  for (const std::vector<Branch>& branches : layers) {
-    std::vector<at::Tensor> logs;
-    for (const Branch& branch : branches) {
-      logs.push_back(branch.A_log);
-    }
-    stacks.push_back(stacked(logs));
-  }
-  return stacked(stacks);
+  return stack_layers(layers, [&](const Branch& branch) {
+    return branch.shares_projections ? at::Tensor()
+                                     : weight_in(branch.*weight, branch.*shadow, dtype);
+  });
 }
 
 // Fills up both projections of all layers as PreparedBranches says, where their sizes ask for it.
@@ -67,7 +66,7 @@ std::vector<PreparedBranches> prepare_layers(const Layers& layers, at::ScalarTyp
   PreparedBranches all;
   all.x_proj = stack_weights(layers, &Branch::x_proj, &Branch::x_proj_shadow, dtype);
   all.dt_proj = stack_weights(layers, &Branch::dt_proj, &Branch::dt_proj_shadow, dtype);
-  all.A = stack_logs(layers).exp().neg_();
+  all.A = stack_layers(layers, [](const Branch& branch) { return branch.A_log; }).exp().neg_();
   if (at::elementSize(dtype) == 2) {
     pad(all);
   }
