@@ -65,6 +65,25 @@ __device__ __forceinline__ T* block_shared() {
 #endif
 }
 
+/// *to += value, carried out by the memory (PTX ISA, red), so that the thread need not wait for
+/// what lies there. Only where no other thread of the launch touches *to: sums then have the order
+/// in which this thread adds, in every run.
+__device__ __forceinline__ void add_in_memory(const float2& value, float2* to) {
+#ifdef __CUDACC__
+#if __CUDA_ARCH__ >= 900
+  asm volatile(
+      "red.relaxed.gpu.global.add.v2.f32 [%0], {%1, %2};" ::"l"(to), "f"(value.x), "f"(value.y)
+      : "memory");
+#else
+  asm volatile("red.relaxed.gpu.global.add.f32 [%0], %1;" ::"l"(&to->x), "f"(value.x) : "memory");
+  asm volatile("red.relaxed.gpu.global.add.f32 [%0], %1;" ::"l"(&to->y), "f"(value.y) : "memory");
+#endif
+#else
+  to->x += value.x;
+  to->y += value.y;
+#endif
+}
+
 /// Sum over the warp, the same bits in every lane and every run.
 __device__ __forceinline__ float warp_sum(float value) {
   for (int offset = kWarpSize / 2; offset > 0; offset /= 2) {

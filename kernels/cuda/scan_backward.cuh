@@ -149,9 +149,18 @@ class SegmentWalker {
       state.dA[lane_index()] = packed(walk.dA);
       state.carried[lane_index()] = packed(walk.carried);
       __syncwarp();
-      pass_sums[pass * kWarpSize + lane_index()] = sum_quads(lots);
+      keep_sums(sum_quads(lots), pass_sums[pass * kWarpSize + lane_index()]);
     }
     finish_tile(tile, items, sums);
+  }
+
+  // The place is this lane's alone, through all tiles of the bundle.
+  __device__ __forceinline__ void keep_sums(const float2& sum, float2& place) const {
+    if (block_.is_first_of_bundle) {
+      place = sum;
+    } else {
+      add_in_memory(sum, &place);
+    }
   }
 
   __device__ bool is_last_group() const {
@@ -254,34 +263,42 @@ __device__ inline LaneChannel load_channel(const ScanParams& params, const ScanB
   return result;
 }
 
-/// Item `index` of (direction, batch, segment, channel tile), the last fastest.
+/// Item `index` of (direction, batch, segment, bundle), the last fastest, at its first channel
+/// tile.
 __device__ inline ScanBlock place_segment(
     const ScanParams& params, const ScanBackwardPlan& plan, int64_t index) {
   ScanBlock block;
-  block.channel_tile = index % plan.channel_tiles;
-  block.row = index / plan.channel_tiles;
+  block.bundle = index % plan.bundles;
+  block.row = index / plan.bundles;
   block.segment = block.row % plan.split.num_chunks;
   const int64_t sample = block.row / plan.split.num_chunks;
   block.batch = sample % params.batch;
   block.direction = static_cast<int>(sample / params.batch);
-  block.tile = scan_tile(params, kTileChannels, block.channel_tile);
-  block.num_channels = static_cast<int>(block.tile.end - block.tile.first);
   block.reversed = params.direction[block.direction].reversed;
   block.begin = block.segment * plan.split.chunk;
   block.end = min(block.begin + plan.split.chunk, params.seqlen);
-  block.state_group = 0;
   return block;
 }
 
-/// Calls f(block) for this warp's items: blocks are warps that take every gridDim-th.
+/// Calls f(block) for this warp's channel tiles: blocks are warps that take every gridDim-th
+/// bundle.
 template <typename F>
 __device__ __forceinline__ void for_each_segment(
     const ScanParams& params, const ScanBackwardPlan& plan, F f) {
-  const int64_t items =
-      params.num_directions * params.batch * plan.split.num_chunks * plan.channel_tiles;
+  const int64_t items = params.num_directions * params.batch * plan.split.num_chunks * plan.bundles;
+  const int64_t group_tiles = scan_tiles_per_group(params, kTileChannels);
+  const int64_t group_bundles = plan.bundles / params.groups;
   for (int64_t item = blockIdx.x; item < items; item += gridDim.x) {
     ScanBlock block = place_segment(params, plan, item);
-    f(block);
+    const int64_t group_first = block.bundle / group_bundles * group_tiles;
+    const int64_t first = group_first + block.bundle % group_bundles;
+    for (int64_t tile = first; tile < group_first + group_tiles; tile += group_bundles) {
+      block.is_first_of_bundle = tile == first;
+      block.tile = scan_tile(params, kTileChannels, tile);
+      block.num_channels = static_cast<int>(block.tile.end - block.tile.first);
+      block.state_group = 0;
+      f(block);
+    }
   }
 }
 
@@ -317,7 +334,7 @@ __global__ void __launch_bounds__(kWarpSize, Form::kResidentWarps)
   for_each_segment(forward, plan, [&](ScanBlock& block) {
     LaneChannel channel = load_channel(forward, block);
     float4* partial_sums =
-        plan.bc_partial + plan.bc_row(forward, block.direction, block.batch, block.channel_tile);
+        plan.bc_partial + plan.bc_row(forward, block.direction, block.batch, block.bundle);
     for (; block.state_group < plan.state_groups; ++block.state_group) {
       __syncwarp();  // the walk before this one is done with shared memory
       start_state_group<Form>(forward, plan, block);

@@ -34,14 +34,16 @@ struct ScanBackwardForm {
 struct ScanBackwardPlan {
   ScanSplit split;           // into segments of whole tiles; split.states null for one segment
   float* carried = nullptr;  // like split.states: the gradients that enter from the other side
-  int64_t channel_tiles = 0;
+  /// Of all groups. A bundle is every n-th channel tile of a group with n bundles; a warp takes one
+  /// after another and adds up their dB and dC.
+  int64_t bundles = 0;
   int64_t state_groups = 0;
   int64_t token_tiles = 0;    // of all segments
   int64_t segment_tiles = 0;  // of each segment but the last
   int64_t num_warps = 0;      // that run at once; each takes the next segment when it is done
   /// (warps, segment tiles, passes, lanes): the states that enter the tiles of a segment.
   float4* entering = nullptr;
-  /// (directions, batch, channel tiles, state groups, token tiles, kTilePartials) float4: dB and
+  /// (directions, batch, bundles, state groups, token tiles, kTilePartials) float4: dB and
   /// dC.
   float4* bc_partial = nullptr;
   float* dA_partial = nullptr;     // (directions, batch, segments, d_inner, d_state)
@@ -54,16 +56,17 @@ struct ScanBackwardPlan {
   TokenView gate_y;
 
   __host__ __device__ int64_t
-  bc_row(const ScanParams& params, int64_t direction, int64_t batch, int64_t channel_tile) const {
-    return (((direction * params.batch + batch) * channel_tiles + channel_tile) * state_groups) *
-           token_tiles * kTilePartials;
+  bc_row(const ScanParams& params, int64_t direction, int64_t batch, int64_t bundle) const {
+    return (((direction * params.batch + batch) * bundles + bundle) * state_groups) * token_tiles *
+           kTilePartials;
   }
 };
 
 /// Where a warp works, and its view of one segment of the tokens.
 struct ScanBlock {
   int64_t batch;
-  int64_t channel_tile;
+  int64_t bundle;
+  bool is_first_of_bundle;
   ScanTile tile;
   int num_channels;  // of the tile
   int direction;

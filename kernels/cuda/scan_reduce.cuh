@@ -15,7 +15,24 @@ constexpr int kBcReduceThreads = 4 * kTilePartials;  // four token tiles a block
 constexpr int kBatchSlices = 8;
 constexpr int kBatchReduceThreads = kBatchSlices * kWarpSize;
 
-/// dB and dC: the sums over the channel tiles of a group. Blocks are (direction, batch, group,
+/// Calls add(load(i)) for i from `first` in steps of `step` while below `count`, in this order, but
+/// with kAtOnce loads under way together. load(i) gives zeros where its second argument is false.
+template <int kAtOnce, typename Load, typename Add>
+__device__ __forceinline__ void add_loaded(
+    int64_t first, int64_t step, int64_t count, Load load, Add add) {
+  for (; first < count; first += kAtOnce * step) {
+    decltype(load(first, true)) parts[kAtOnce];
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      const int64_t at = first + i * step;
+      parts[i] = load(at, at < count);
+    }
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) add(parts[i]);
+  }
+}
+
+/// dB and dC: the sums over the bundles of a group. Blocks are (direction, batch, group,
 /// state group, four token tiles), the last fastest; a thread adds one entry of kTilePartials.
 template <typename T>
 __global__ void __launch_bounds__(kBcReduceThreads)
@@ -38,21 +55,22 @@ __global__ void __launch_bounds__(kBcReduceThreads)
   if (token_tile >= plan.token_tiles) {
     return;
   }
-  const int64_t per_group = plan.channel_tiles / forward.groups;
+  const int64_t per_group = plan.bundles / forward.groups;
   const int64_t tile_stride = plan.state_groups * plan.token_tiles * kTilePartials;
   const int entry_index = static_cast<int>(threadIdx.x) % kTilePartials;
   const float4* partial =
       plan.bc_partial + plan.bc_row(forward, direction, batch, group * per_group) +
       (state_group * plan.token_tiles + token_tile) * kTilePartials + entry_index;
   float sum[4] = {};
-#pragma unroll 8
-  for (int64_t i = 0; i < per_group; ++i) {
-    const float4 part = partial[i * tile_stride];
+  const auto load = [&](int64_t i, bool exists) {
+    return exists ? partial[i * tile_stride] : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+  };
+  add_loaded<6>(0, 1, per_group, load, [&sum](const float4& part) {
     sum[0] += part.x;
     sum[1] += part.y;
     sum[2] += part.z;
     sum[3] += part.w;
-  }
+  });
   const PartialEntry entry(entry_index);
   const ScanDirectionGrads& grads = params.grads[direction];
   const MutableTokenView& view = entry.is_C ? grads.dC : grads.dB;
@@ -94,10 +112,11 @@ __global__ void __launch_bounds__(kBatchReduceThreads) scan_reduce_batch_kernel(
   const int64_t entry = static_cast<int64_t>(blockIdx.x) * kWarpSize + lane;
   const bool exists = entry < sum.entries && sum.result != nullptr;
   float total = 0.0F;
-#pragma unroll 4
-  for (int64_t b = slice; exists && b < sums.batch; b += kBatchSlices) {
-    total += sum.partial[b * sum.entries + entry];
-  }
+  const auto load = [&](int64_t b, bool is_sample) {
+    return is_sample ? sum.partial[b * sum.entries + entry] : 0.0F;
+  };
+  const int64_t samples = exists ? sums.batch : 0;
+  add_loaded<8>(slice, kBatchSlices, samples, load, [&total](float part) { total += part; });
   float* slices = block_shared<float>();
   slices[threadIdx.x] = total;
   __syncthreads();

@@ -24,8 +24,10 @@ constexpr int64_t kShortestSegment = 64;
 // segments keep the device busy.
 constexpr int64_t kFewTiles = 150;
 constexpr int64_t kEnoughSegments = 1000;
-// Of the estimate. The segments set the order of sums: they must not depend on the device.
-constexpr int64_t kFullDevice = 132 * resident_warps(2);
+// Warps of the estimates. Segments and bundles set the order of sums: they must not depend on the
+// device.
+constexpr int64_t full_device(int64_t bytes) { return 132 * resident_warps(bytes); }
+constexpr int64_t kFullDevice = full_device(2);
 constexpr int64_t kTokensToStart = 24;
 constexpr int64_t kEnteringBytes = kGroupStates * kTileChannels * sizeof(float);  // of a tile
 constexpr int64_t kMostEnteringBytes = int64_t{160} << 20;
@@ -173,10 +175,22 @@ int64_t segment_tokens(const ScanParams& params) {
   return equal_segments(params, divide_up(params.seqlen, tokens));
 }
 
-// Warps that take the segments in turns: as few as give no more turns than a full device does.
-int64_t num_walking_warps(const ScanParams& params, int64_t segments) {
+// Bundles of channel tiles: as few as give a full device no more turns than single tiles do.
+int64_t num_bundles(const ScanParams& params, int64_t rows) {
+  const int64_t full = full_device(storage_bytes(params.dtype));
+  const int64_t tiles = scan_tiles_per_group(params, kTileChannels);
+  const auto turns = [&](int64_t bundle_tiles) {
+    return bundle_tiles * divide_up(rows * params.groups * divide_up(tiles, bundle_tiles), full);
+  };
+  int64_t bundle_tiles = std::min(turns(1), tiles);
+  while (turns(bundle_tiles) > turns(1)) --bundle_tiles;
+  return params.groups * divide_up(tiles, bundle_tiles);
+}
+
+// Warps that take the bundles in turns: as few as give no more turns than a full device does.
+int64_t num_walking_warps(const ScanParams& params, int64_t bundles) {
   const int64_t resident = num_multiprocessors() * resident_warps(storage_bytes(params.dtype));
-  return divide_up(segments, divide_up(segments, resident));
+  return divide_up(bundles, divide_up(bundles, resident));
 }
 
 // Segments, and what the walks need of them.
@@ -189,13 +203,13 @@ void plan_walks(const ScanParams& params, Carver& carver, ScanBackwardPlan& plan
   plan.token_tiles = (segments - 1) * plan.segment_tiles +
                      divide_up(params.seqlen - (segments - 1) * tokens, kTileTokens);
   plan.state_groups = divide_up(params.d_state, kGroupStates);
-  plan.channel_tiles = params.groups * scan_tiles_per_group(params, kTileChannels);
   const int64_t samples = params.num_directions * params.batch;
   const int64_t rows = samples * segments;
-  plan.num_warps = num_walking_warps(params, rows * plan.channel_tiles);
+  plan.bundles = num_bundles(params, rows);
+  plan.num_warps = num_walking_warps(params, rows * plan.bundles);
   plan.entering = carver.take<float4>(plan.num_warps * plan.segment_tiles * kPasses * kWarpSize);
   plan.bc_partial = carver.take<float4>(
-      samples * plan.channel_tiles * plan.state_groups * plan.token_tiles * kTilePartials);
+      samples * plan.bundles * plan.state_groups * plan.token_tiles * kTilePartials);
   plan.dA_partial = carver.take<float>(rows * params.d_inner * params.d_state);
   plan.dD_partial = carver.take<float>(rows * params.d_inner);
   plan.dbias_partial = carver.take<float>(rows * params.d_inner);

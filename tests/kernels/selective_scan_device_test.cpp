@@ -118,8 +118,17 @@ void check_close(
   }
 }
 
+// Of float storage, whose walks are 1,056 warps on a full device; 16 bits need 1,584.
+ScanCase bundled_case() {
+  return with(sized(100, 9, 192, 16), "bundles, float", [](ScanCase& s) {
+    walk_both_ways(s);
+    s.groups = 2;
+  });
+}
+
 // Forms that the cases of the CPU test do not reach: many rows, few rows of a long sequence,
-// several segments, the model's own shape.
+// several segments, the model's own shape, more channel tiles than warps (the backward then adds
+// two of the three tiles of a group before it writes).
 std::vector<ScanCase> form_cases() {
   const auto model_like = [](ScanCase& s) {
     walk_both_ways(s);
@@ -132,6 +141,14 @@ std::vector<ScanCase> form_cases() {
       with(sized(75, 3, 264, 16), "many rows, plain, bf16", model_like),
       with(sized(1, 230, 96, 16), "few rows, plain, bf16", model_like),
       with(sized(2, 21, 96, 16), "plain, float", walk_both_ways),
+      bundled_case(),
+      with(
+          sized(140, 9, 192, 16),
+          "bundles, bf16",
+          [&](ScanCase& s) {
+            model_like(s);
+            s.groups = 2;
+          }),
   };
 }
 
@@ -146,6 +163,7 @@ std::vector<ScanCase> device_cases() {
   cases.erase(std::remove_if(cases.begin(), cases.end(), is_slow), cases.end());
   cases.push_back(with(sized(75, 1, 264, 16), "many rows, plain, float", walk_both_ways));
   cases.push_back(with(sized(117, 35, 72, 16), "many rows, plain, tiles", walk_both_ways));
+  cases.push_back(bundled_case());
 #endif
   return cases;
 }
