@@ -48,14 +48,8 @@ __device__ __forceinline__ void unpack_pair(uint32_t pair, BFloat16, float& low,
 }
 
 __device__ __forceinline__ void unpack_pair(uint32_t pair, Float16, float& low, float& high) {
-#ifdef __CUDA_ARCH__
-  asm("{.reg .f16 l, h; mov.b32 {l, h}, %2; cvt.f32.f16 %0, l; cvt.f32.f16 %1, h;}"
-      : "=f"(low), "=f"(high)
-      : "r"(pair));
-#else
   low = to_float(Float16{static_cast<uint16_t>(pair)});
   high = to_float(Float16{static_cast<uint16_t>(pair >> 16)});
-#endif
 }
 
 __device__ __forceinline__ uint32_t pack_pair(float low, float high, BFloat16) {

@@ -43,8 +43,7 @@ struct ScanBackwardPlan {
   int64_t num_warps = 0;      // that run at once; each takes the next segment when it is done
   /// (warps, segment tiles, passes, lanes): the states that enter the tiles of a segment.
   float4* entering = nullptr;
-  /// (directions, batch, bundles, state groups, token tiles, kTilePartials) float4: dB and
-  /// dC.
+  /// (directions, batch, bundles, state groups, token tiles, kTilePartials) float4: dB and dC.
   float4* bc_partial = nullptr;
   float* dA_partial = nullptr;     // (directions, batch, segments, d_inner, d_state)
   float* dD_partial = nullptr;     // (directions, batch, segments, d_inner)
