@@ -127,7 +127,8 @@ Measured measure_training(
   step_options.train.cuda_graph = obstacle.empty();
   step_options.train.recompute = options.recompute == "block"   ? models::Recompute::kBlock
                                  : options.recompute == "mixer" ? models::Recompute::kMixer
-                                                                : models::Recompute::kNone;
+                                 : options.recompute == "none"  ? models::Recompute::kNone
+                                                                : models::Recompute::kCheap;
   step_options.augment.erase_prob = 0.0;
   step_options.augment.mixup_alpha = 0.0;
   step_options.augment.cutmix_alpha = 0.0;

@@ -11,7 +11,7 @@ struct BenchModelOptions {
   std::string preset = "vim_tiny";
   std::string precision = "fp32";  // fp32, bf16 or fp16
   std::string device = "auto";     // auto, cpu or cuda
-  std::string recompute = "none";  // none, mixer or block: of the training step
+  std::string recompute = "cheap";  // none, cheap, mixer or block: of the training step
   bool tf32 = false;
   bool inference_only = false;
   std::string backend;  // a CPU kernel backend; empty: the best

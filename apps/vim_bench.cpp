@@ -24,9 +24,9 @@ int main(int argc, char** argv) {
   model->add_option("--device", options.device, "auto, cpu or cuda")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
-  model->add_option("--recompute", options.recompute, "none, mixer or block")
+  model->add_option("--recompute", options.recompute, "none, cheap, mixer or block")
       ->capture_default_str()
-      ->check(CLI::IsMember({"none", "mixer", "block"}));
+      ->check(CLI::IsMember({"none", "cheap", "mixer", "block"}));
   model->add_flag("--tf32", options.tf32, "Round the factors of fp32 products to TF32");
   model->add_flag("--inference-only", options.inference_only, "Leave the training step out");
   model->add_option("--backend", options.backend, "Kernels to use: scalar, AVX2, ...");

@@ -57,6 +57,9 @@ struct ScanParams {
   /// GPU only, optional: the sum over directions of y, before gate and scale. The forward writes
   /// it, the backward reads it instead of computing it again. The CPU kernels leave it alone.
   MutableTokenView y;
+  /// GPU only, optional: selective_scan_kept_states_size bytes for states on the way. The forward
+  /// writes them, the backward reads them instead of walking to them again.
+  void* kept_states = nullptr;
   void* workspace = nullptr;  // GPU only: selective_scan_forward_workspace_size bytes
 };
 

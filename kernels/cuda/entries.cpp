@@ -24,6 +24,7 @@ DeviceEntries make_entries() {
   table.causal_conv1d_backward = ns::causal_conv1d_backward;
   table.selective_scan_forward_workspace_size = ns::selective_scan_forward_workspace_size;
   table.selective_scan_projects_delta = ns::selective_scan_projects_delta;
+  table.selective_scan_kept_states_size = ns::selective_scan_kept_states_size;
   table.selective_scan_forward = ns::selective_scan_forward;
   table.selective_scan_backward_workspace_size = ns::selective_scan_backward_workspace_size;
   table.selective_scan_backward = ns::selective_scan_backward;

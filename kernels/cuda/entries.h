@@ -25,6 +25,7 @@ struct DeviceEntries {
 
   size_t (*selective_scan_forward_workspace_size)(const ScanParams& params) = nullptr;
   bool (*selective_scan_projects_delta)(const ScanParams& params) = nullptr;
+  size_t (*selective_scan_kept_states_size)(const ScanParams& params) = nullptr;
   void (*selective_scan_forward)(const ScanParams& params, void* stream) = nullptr;
   size_t (*selective_scan_backward_workspace_size)(const ScanBackwardParams& params) = nullptr;
   void (*selective_scan_backward)(const ScanBackwardParams& params, void* stream) = nullptr;

@@ -3,8 +3,8 @@
 // no other. Where there are several segments, a first kernel finds the gradients that each leaves
 // of 0, from which scan_carry_kernel makes those that enter, as it does with the states.
 //
-// The walk there keeps the states that enter each tile of 8 tokens in the workspace. The walk back
-// takes the tiles from the last to the first and in each four states after another: it walks there
+// The walk there keeps the states that enter each tile of 8 tokens in the workspace; it falls away
+// where the forward kept them. The walk back takes the tiles from the last to the first and in each four states after another: it walks there
 // once more with decays and decayed states in registers, then back. Sums over states stay in the
 // lane; sums over channels, which dB and dC need, are made by the tensor cores. Meanwhile the next
 // tile is on its way into shared memory.
@@ -87,15 +87,20 @@ class SegmentWalker {
   __device__ __forceinline__ void walk(float4* partial_sums) {
     const ScanTileMover<Form> mover(params_, block_, plan_.gate_y);
     const int num_tiles = block_.num_tiles();
-    mover.fetch(0, /*for_gradients=*/num_tiles == 1);
-    walk_there(mover, num_tiles);
+    if constexpr (Form::kHasKept) {
+      mover.fetch(num_tiles - 1, /*for_gradients=*/true);
+      for (int pass = 0; pass < kPasses; ++pass) mover.fetch_kept(num_tiles - 1, pass);
+    } else {
+      mover.fetch(0, /*for_gradients=*/num_tiles == 1);
+      walk_there(mover, num_tiles);
+    }
     for (int tile = num_tiles - 1; tile >= 0; --tile) {
       LaneTile items;
       mover.stage(tile, /*for_gradients=*/true, channel_, items);
       mover.write_gated(tile);
       if (tile > 0) mover.fetch(tile - 1, /*for_gradients=*/true);
       const int64_t row = block_.segment * plan_.segment_tiles + tile;
-      walk_tile_back(tile, items, partial_sums + row * kTilePartials);
+      walk_tile_back(mover, tile, items, partial_sums + row * kTilePartials);
       __syncwarp();
       if (is_last_group()) mover.write(tile);
     }
@@ -110,8 +115,7 @@ class SegmentWalker {
       const bool is_last = tile + 1 == num_tiles;
 #pragma unroll
       for (int pass = 0; pass < kPasses; ++pass) {
-        float4& shared = backward_shared<Form>().passes[pass].entering[lane_index()];
-        (is_last ? shared : *entering(tile, pass)) = packed(there.h[pass]);
+        (is_last ? shared_entering(pass) : *entering(tile, pass)) = packed(there.h[pass]);
       }
       if (is_last) {
         return;
@@ -125,17 +129,16 @@ class SegmentWalker {
 
   // One staged tile there and back.
   __device__ __forceinline__ void walk_tile_back(
-      int tile, const LaneTile& items, float4* partial_sums) {
+      const ScanTileMover<Form>& mover, int tile, const LaneTile& items, float4* partial_sums) {
     StateSums sums;
     auto* const pass_sums = reinterpret_cast<float2*>(partial_sums);
 #pragma unroll 1
     for (int pass = 0; pass < kPasses; ++pass) {
-      PassState& state = backward_shared<Form>().passes[pass];
-      float4& enters = state.entering[lane_index()];
+      auto& state = backward_shared<Form>().passes[pass];
       WalkBack<Form> walk;
       unpack(state.A[lane_index()], walk.A);
-      unpack(enters, walk.h);
-      if (tile > 0) copy_async<16>(&enters, entering(tile - 1, pass), true);
+      load_pack<kPassStates>(state.entering[lane_index()], walk.h);
+      if (tile > 0) fetch_entering(mover, tile - 1, pass);
       auto& lots = backward_shared<Form>().lots;
       QuadSums<Form::kIsExact> dC;
       walk.walk_there(pass, items, dC);
@@ -208,6 +211,22 @@ class SegmentWalker {
     stored = make_float2(gB, gA);
   }
 
+  // Brings the lane's states of a pass as they enter a tile.
+  __device__ __forceinline__ void fetch_entering(
+      const ScanTileMover<Form>& mover, int tile, int pass) const {
+    if constexpr (Form::kHasKept) {
+      mover.fetch_kept(tile, pass);
+    } else {
+      copy_async<16>(&shared_entering(pass), entering(tile, pass), true);
+    }
+  }
+
+  // In shared memory, where they are float: this lane's states of a pass.
+  __device__ __forceinline__ static float4& shared_entering(int pass) {
+    return reinterpret_cast<float4&>(
+        backward_shared<Form>().passes[pass].entering[lane_index()]);
+  }
+
   // In the workspace: this lane's states of a pass as they enter a tile.
   __device__ __forceinline__ float4* entering(int tile, int pass) const {
     return entering_ + (tile * kPasses + pass) * kWarpSize;
@@ -236,7 +255,7 @@ __device__ void start_state_group(
   load_A(params, block, A);
   load_states(params, block, block.states_of(params, plan.carried), carried);
   for (int pass = 0; pass < kPasses; ++pass) {
-    PassState& shared = backward_shared<Form>().passes[pass];
+    auto& shared = backward_shared<Form>().passes[pass];
     shared.A[lane_index()] = packed(A[pass]);
     shared.dA[lane_index()] = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
     shared.carried[lane_index()] = packed(carried[pass]);

@@ -4,17 +4,16 @@
 
 #include <cstdint>
 
+#include <type_traits>
+
 #include "kernels/cuda/device.cuh"
+#include "kernels/cuda/scan_kept_states.cuh"
 #include "kernels/cuda/scan_warp.cuh"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
 constexpr int kTileChannels = kWarpSize;  // of a warp: one for each lane
-constexpr int kGroupStates = 16;  // states that a walk holds; more states take several walks
-constexpr int kPassStates = 4;    // states that a lane walks back at once
-constexpr int kPasses = kGroupStates / kPassStates;
-constexpr int kTileTokens = 8;  // tokens whose decays and states lie in registers
 constexpr int kTilePartials = 2 * kTileTokens * kGroupStates / 4;  // float4s of dB and dC of a tile
 
 /// Warps that registers and shared memory of a multiprocessor have room for, by bytes of storage.
@@ -22,10 +21,14 @@ constexpr int resident_warps(int64_t bytes) { return bytes == sizeof(float) ? 8 
 
 /// Storage of the tensors, and whether the case is the model's own, known when the kernel is
 /// compiled: gate, softplus, a single full group of states, all inputs aligned to their copies.
-template <typename T, bool kPlain>
+/// kKept: the forward kept the states that enter the tiles of a segment, which is the only one.
+template <typename T, bool kPlain, bool kKept = false>
 struct ScanBackwardForm {
+  static_assert(kPlain || !kKept, "states are kept in the model's own case");
   using Storage = T;
+  using Entering = std::conditional_t<kKept, T, float>;  // storage of states that enter tiles
   static constexpr bool kIsPlain = kPlain;
+  static constexpr bool kHasKept = kKept;
   static constexpr bool kIsExact = sizeof(T) == sizeof(float);  // sums over channels
   static constexpr int kResidentWarps = resident_warps(sizeof(T));
 };
@@ -41,7 +44,8 @@ struct ScanBackwardPlan {
   int64_t token_tiles = 0;    // of all segments
   int64_t segment_tiles = 0;  // of each segment but the last
   int64_t num_warps = 0;      // that run at once; each takes the next segment when it is done
-  /// (warps, segment tiles, passes, lanes): the states that enter the tiles of a segment.
+  /// (warps, segment tiles, passes, lanes): the states that enter the tiles of a segment, unless
+  /// the forward kept them.
   float4* entering = nullptr;
   /// (directions, batch, bundles, state groups, token tiles, kTilePartials) float4: dB and dC.
   float4* bc_partial = nullptr;

@@ -15,7 +15,7 @@ namespace {
 __device__ __forceinline__ int lane_index() { return static_cast<int>(threadIdx.x); }
 
 /// The tensors that a walk reads, and those that it writes.
-enum StepInput { kU, kDelta, kB, kC, kDout, kZ, kY, kNumStepInputs };
+enum StepInput { kU, kDelta, kB, kC, kDout, kZ, kY, kKept, kNumStepInputs };
 enum StepOutput { kDu, kDdelta, kDz, kOut, kNumStepOutputs };
 
 /// A tile as it lies in device memory. What the walk back makes of it takes places that are no
@@ -32,11 +32,12 @@ struct RawTile {
 };
 
 /// What a lane keeps of the four states of a pass between two tiles.
+template <typename Entering>
 struct PassState {
   float4 A[kWarpSize];  // times log2(e)
   float4 dA[kWarpSize];
-  float4 carried[kWarpSize];   // gradient of the state, decayed, from the step after
-  float4 entering[kWarpSize];  // the states as they enter the tile
+  float4 carried[kWarpSize];  // gradient of the state, decayed, from the step after
+  alignas(16) Entering entering[kWarpSize][kPassStates];  // the states as they enter the tile
 };
 
 /// Of the sums of quads of lanes in shared memory: padded so that halves of a tile lie in different
@@ -50,7 +51,7 @@ struct ScanBackwardShared {
 
   RawTile<T> raw[2];  // of the tile being walked and of the next
   alignas(16) float bc[kTileTokens][2][kGroupStates];
-  PassState passes[kPasses];
+  PassState<typename Form::Entering> passes[kPasses];
   float4 lots[2][kTileTokens / 4][kLotsRow];  // of dB and dC
   StepRows<const T*> inputs[kNumStepInputs];
   StepRows<T*> outputs[kNumStepOutputs];
@@ -105,6 +106,7 @@ class ScanTileMover {
     locate(8, grads.ddelta, block.tile.first, shared.outputs[kDdelta]);
     locate(9, params.dz, block.tile.first, shared.outputs[kDz]);
     locate(10, params.forward.out, block.tile.first, shared.outputs[kOut]);
+    if (Form::kHasKept) locate_kept(11, shared.inputs[kKept]);
     __syncwarp();
   }
 
@@ -121,6 +123,17 @@ class ScanTileMover {
       if (has_gate()) fetch_channels(kZ, tile, raw.z);
       if (gates(tile)) fetch_channels(kY, tile, raw.y);
     }
+  }
+
+  /// Brings the lane's four states of a pass, as the forward kept them, into its place in `to`: those
+  /// with which the walk enters tile `tile`; 0 for the first.
+  __device__ __forceinline__ void fetch_kept(int tile, int pass) const {
+    const auto& rows = backward_shared<Form>().inputs[kKept];
+    const bool exists = tile > 0 && lane_index() < block_.num_channels;
+    copy_async<kPassStates * sizeof(T)>(
+        &backward_shared<Form>().passes[pass].entering[lane_index()],
+        rows.at(kept_row(tile, pass), lane_index() * kPassStates),
+        exists);
   }
 
   /// Converts the tile fetched last. On return all lanes see its B and C, and another may be
@@ -223,6 +236,17 @@ class ScanTileMover {
     }
     rows.origin = scan_sample<T>(view, block_.batch) + block_.token(0) * view.token_stride + column;
     rows.stride = static_cast<int>(block_.reversed ? -view.token_stride : view.token_stride);
+  }
+
+  __device__ void locate_kept(int lane, StepRows<const T*>& rows) const {
+    if (lane_index() != lane) {
+      return;
+    }
+    const ScanParams& forward = params_.forward;
+    const int64_t sample = block_.sample(forward) * kept_sample_size(forward);
+    rows.origin =
+        static_cast<const T*>(forward.kept_states) + sample + block_.tile.first * kPassStates;
+    rows.stride = static_cast<int>(forward.d_inner) * kPassStates;
   }
 
   // Elements of a copy of channels.

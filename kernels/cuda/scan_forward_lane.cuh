@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/scan_forward.cuh"
+#include "kernels/cuda/scan_kept_states.cuh"
 #include "kernels/cuda/scan_projection.cuh"
 #include "kernels/cuda/scan_rows.cuh"
 
@@ -25,6 +26,7 @@ enum LaneTensor {
   kLaneC,
   kLaneSums,
   kLaneOut,
+  kLaneKept,
   kNumLaneTensors
 };
 
@@ -86,6 +88,7 @@ class ForwardLaneWalk {
     // it.
     locate(kLaneSums, has_sums() ? params.y : params.out, warp.first_channel);
     locate(kLaneOut, params.out, warp.first_channel);
+    locate_kept();
     const int64_t channel = warp.first_channel + lane.channel;
     bias_ = lane.is_inside ? in.delta_bias[channel] : 0.0F;
     D_ = lane.is_inside && in.D != nullptr ? in.D[channel] : 0.0F;
@@ -99,8 +102,9 @@ class ForwardLaneWalk {
       return;  // the second half of a single token
     }
     int parity = 0;
-    fetch<kPhase>(shared_.tiles[parity], begin, end);
-    for (; begin < end; begin += kTokens) {
+    int next = tile_end(begin, end);
+    fetch<kPhase>(shared_.tiles[parity], begin, next);
+    for (; begin < end; begin = next, next = tile_end(next, end)) {
       wait_for_copies();
       __syncwarp();
       Tile& tile = shared_.tiles[parity];
@@ -108,12 +112,11 @@ class ForwardLaneWalk {
       stage_states(tile.B, 0);
       stage_states(tile.C, 1);
       parity ^= 1;
-      if (begin + kTokens < end) fetch<kPhase>(shared_.tiles[parity], begin + kTokens, end);
+      if (next < end) fetch<kPhase>(shared_.tiles[parity], next, tile_end(next, end));
       __syncwarp();
-      const int count = min(end - begin, kTokens);
-      walk_tile<kPhase>(tile, count);
+      walk_tile<kPhase>(tile, begin, next);
       __syncwarp();
-      write<kPhase>(tile, begin, end);
+      write<kPhase>(tile, begin, next);
       __syncwarp();
     }
   }
@@ -124,6 +127,11 @@ class ForwardLaneWalk {
 
   __device__ bool has_sums() const { return params_.y.data != nullptr; }
 
+  // Tiles end at multiples of their size, wherever the first begins.
+  __device__ __forceinline__ static int tile_end(int begin, int end) {
+    return min((begin / kTokens + 1) * kTokens, end);
+  }
+
   // Each table is written by a lane of its own.
   template <typename View>
   __device__ void locate(LaneTensor tensor, const View& view, int64_t column) {
@@ -132,6 +140,16 @@ class ForwardLaneWalk {
       StepRows<T*>& rows = shared_.rows[tensor];
       rows.origin = const_cast<T*>(sample) + warp_.token(0) * view.token_stride + column;
       rows.stride = static_cast<int>(warp_.reversed ? -view.token_stride : view.token_stride);
+    }
+  }
+
+  __device__ void locate_kept() {
+    if (lane_.channel == static_cast<int>(kLaneKept)) {
+      const int64_t sample = warp_.direction * params_.batch + warp_.batch;
+      StepRows<T*>& rows = shared_.rows[kLaneKept];
+      rows.origin = static_cast<T*>(params_.kept_states) + sample * kept_sample_size(params_) +
+                    warp_.first_channel * kPassStates;
+      rows.stride = static_cast<int>(params_.d_inner) * kPassStates;
     }
   }
 
@@ -168,16 +186,40 @@ class ForwardLaneWalk {
   }
 
   template <ForwardPhase kPhase>
-  __device__ __forceinline__ void walk_tile(Tile& tile, int count) {
+  __device__ __forceinline__ void walk_tile(Tile& tile, int begin, int end) {
     constexpr int kTogether = 4;
-    int i = 0;
+    int step = begin;
 #pragma unroll 1
-    for (; i + kTogether <= count; i += kTogether) {
+    while (step < end) {
+      if (params_.kept_states != nullptr && step % kTileTokens == 0 && step > 0) keep(step);
+      const int row = step - begin;
+      if (step % kTogether == 0 && step + kTogether <= end) {
 #pragma unroll
-      for (int k = 0; k < kTogether; ++k) walk_token<kPhase>(tile, i + k);
+        for (int k = 0; k < kTogether; ++k) walk_token<kPhase>(tile, row + k);
+        step += kTogether;
+      } else {
+        walk_token<kPhase>(tile, row);
+        ++step;
+      }
     }
-#pragma unroll 1
-    for (; i < count; ++i) walk_token<kPhase>(tile, i);
+  }
+
+  // Keeps the lane's states as they are before a step that begins a tile of the backward's.
+  __device__ __forceinline__ void keep(int step) const {
+    if (!lane_.is_inside) {
+      return;
+    }
+    const StepRows<T*>& rows = shared_.rows[kLaneKept];
+#pragma unroll
+    for (int pass = 0; pass < kPasses; ++pass) {
+      float states[kPassStates];
+#pragma unroll
+      for (int n = 0; n < kPassStates; ++n) {
+        states[n] = kept_state<T>(lane_.h[pass * kPassStates + n]);
+      }
+      const int row = kept_row(step / kTileTokens, pass);
+      store_pack<kPassStates>(states, rows.at(row, lane_.channel * kPassStates));
+    }
   }
 
   template <ForwardPhase kPhase>

@@ -18,6 +18,12 @@ size_t selective_scan_forward_workspace_size(const ScanParams& params);
 /// to be aligned.
 bool selective_scan_projects_delta(const ScanParams& params);
 
+/// Bytes that the forward can keep for the backward as params.kept_states, in the storage type: one
+/// value for each state and each eighth token. 0 where it keeps none: for all but many rows of the
+/// model's own case, or where the backward cuts the sequence. Pointers as above. The gradients then
+/// carry the rounding of the kept states.
+size_t selective_scan_kept_states_size(const ScanParams& params);
+
 /// Computes out, y and last_state, whichever are there (out or y must be). Two directions must walk
 /// opposite ways. stream is a cudaStream_t; nothing is synchronised. Throws std::invalid_argument
 /// for impossible sizes and std::runtime_error if a launch fails. Deterministic, bit for bit.

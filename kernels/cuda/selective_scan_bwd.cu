@@ -86,10 +86,18 @@ bool is_plain(const ScanBackwardParams& params) {
   return result;
 }
 
+// True where the walks take the states that the forward kept.
+bool takes_kept_states(const ScanBackwardParams& params) {
+  return params.forward.kept_states != nullptr && is_plain(params) &&
+         selective_scan_kept_states_size(params.forward) > 0;
+}
+
 /// Calls f with the ScanBackwardForm that fits.
 template <typename T, typename F>
 void visit_form(const ScanBackwardParams& params, F f) {
-  if (is_plain(params)) {
+  if (takes_kept_states(params)) {
+    f(ScanBackwardForm<T, true, true>{});
+  } else if (is_plain(params)) {
     f(ScanBackwardForm<T, true>{});
   } else {
     f(ScanBackwardForm<T, false>{});
@@ -116,7 +124,8 @@ int64_t num_walking_warps(const ScanParams& params, int64_t bundles) {
 }
 
 // Segments, and what the walks need of them.
-void plan_walks(const ScanParams& params, Carver& carver, ScanBackwardPlan& plan) {
+void plan_walks(
+    const ScanParams& params, bool has_kept, Carver& carver, ScanBackwardPlan& plan) {
   const int64_t tokens = segment_tokens(params);
   const int64_t segments = divide_up(params.seqlen, tokens);
   plan.split.chunk = tokens;
@@ -129,7 +138,10 @@ void plan_walks(const ScanParams& params, Carver& carver, ScanBackwardPlan& plan
   const int64_t rows = samples * segments;
   plan.bundles = num_bundles(params, rows);
   plan.num_warps = num_walking_warps(params, rows * plan.bundles);
-  plan.entering = carver.take<float4>(plan.num_warps * plan.segment_tiles * kPasses * kWarpSize);
+  if (!has_kept) {
+    plan.entering =
+        carver.take<float4>(plan.num_warps * plan.segment_tiles * kPasses * kWarpSize);
+  }
   plan.bc_partial = carver.take<float4>(
       samples * plan.bundles * plan.state_groups * plan.token_tiles * kTilePartials);
   plan.dA_partial = carver.take<float>(rows * params.d_inner * params.d_state);
@@ -148,7 +160,7 @@ BackwardWorkspace plan_workspace(const ScanBackwardParams& params) {
   const ScanParams& forward = params.forward;
   BackwardWorkspace result;
   Carver carver(params.workspace);
-  plan_walks(forward, carver, result.plan);
+  plan_walks(forward, takes_kept_states(params), carver, result.plan);
   const int64_t sum_bytes =
       storage_bytes(forward.dtype) * forward.batch * forward.seqlen * forward.d_inner;
   if (needs_y(params)) result.y = carver.take<char>(sum_bytes);
@@ -173,6 +185,7 @@ MutableTokenView recompute_y(
   forward.y = contiguous_tokens(forward, y);
   forward.out = {};
   forward.workspace = workspace.forward_workspace;
+  forward.kept_states = nullptr;
   for (ScanDirection& direction : forward.direction) direction.last_state = nullptr;
   selective_scan_forward(forward, stream);
   return forward.y;
@@ -216,6 +229,7 @@ TokenView run_gate(
   if (needs_out(params)) {
     ScanParams again = forward;
     again.workspace = workspace.forward_workspace;
+    again.kept_states = nullptr;
     selective_scan_forward(again, stream);
   }
   if (forward.z.data == nullptr) {
@@ -270,7 +284,9 @@ void launch_walks(
     walks.block = dim3(kWarpSize);
     walks.grid = dim3(static_cast<unsigned>(plan.num_warps));
     walks.shared_bytes = sizeof(ScanBackwardShared<Form>);
-    if (plan.split.num_chunks > 1) launch_segment_states<Form>(params, plan, walks);
+    if constexpr (!Form::kHasKept) {
+      if (plan.split.num_chunks > 1) launch_segment_states<Form>(params, plan, walks);
+    }
     VIM_LAUNCH((scan_backward_kernel<Form>), walks, params, plan);
   });
 
@@ -310,6 +326,17 @@ void launch_batch_sums(
 }
 
 }  // namespace
+
+size_t selective_scan_kept_states_size(const ScanParams& params) {
+  check_scan(params);
+  const bool fits = kept_sample_size(params) <= int64_t{1} << 31;  // offsets of 32 bits
+  if (!fits || !scan_forward_keeps_states(params) || segment_tokens(params) < params.seqlen) {
+    return 0;
+  }
+  return static_cast<size_t>(
+      params.num_directions * params.batch * kept_sample_size(params) *
+      storage_bytes(params.dtype));
+}
 
 size_t selective_scan_backward_workspace_size(const ScanBackwardParams& params) {
   check_scan(params.forward);

@@ -151,9 +151,13 @@ void launch_forward(const ScanParams& params, const ScanSplit& split, void* stre
 
 bool selective_scan_projects_delta(const ScanParams& params) {
   check_scan(params);
-  constexpr int kPack = 8;
-  return fits_projection(params) && is_plain(params, 16, kPack) &&
-         num_channel_warps(params) >= kFewWarps && chunk_tokens(params) == params.seqlen;
+  return fits_projection(params) && scan_forward_keeps_states(params);
+}
+
+bool scan_forward_keeps_states(const ScanParams& params) {
+  const int pack = static_cast<int>(16 / storage_bytes(params.dtype));
+  return is_plain(params, 16, pack) && num_channel_warps(params) >= kFewWarps &&
+         chunk_tokens(params) == params.seqlen;
 }
 
 void check_scan(const ScanParams& params) {
@@ -205,6 +209,9 @@ void selective_scan_forward(const ScanParams& params, void* stream) {
   check_scan(params);
   if (params.dt_rank > 0 && !selective_scan_projects_delta(params)) {
     throw std::invalid_argument("selective_scan: these sizes need delta itself, not its factors");
+  }
+  if (params.kept_states != nullptr && !scan_forward_keeps_states(params)) {
+    throw std::invalid_argument("selective_scan: these sizes keep no states");
   }
   auto* floats = static_cast<float*>(params.workspace);
   scan_chunk_states(params, chunk_tokens(params), floats, stream);

@@ -186,9 +186,14 @@ std::vector<Field> device_fields() {
           {"train.tf32", "let fp32 products on a GPU round their factors to TF32"},
           [](RunConfig& c) { return &c.train.tf32; }),
       choice<Recompute>(
-          {"train.recompute", "what the backward computes again to save memory"},
+          {"train.recompute",
+           "what the backward computes again to save memory: none, cheap (norms, convolutions, "
+           "scan states), mixer (whole layers) or block (groups of layers)"},
           [](RunConfig& c) { return &c.train.recompute; },
-          {{"none", Recompute::kNone}, {"mixer", Recompute::kMixer}, {"block", Recompute::kBlock}}),
+          {{"none", Recompute::kNone},
+           {"cheap", Recompute::kCheap},
+           {"mixer", Recompute::kMixer},
+           {"block", Recompute::kBlock}}),
       boolean(
           {"train.cuda_graph", "run a step on a GPU as one CUDA graph where possible"},
           [](RunConfig& c) { return &c.train.cuda_graph; }),

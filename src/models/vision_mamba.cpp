@@ -225,6 +225,17 @@ nn::DropPathMask VisionMambaImpl::drop_path(const StepDraws& draws, int64_t row)
 
 void VisionMambaImpl::set_compute_dtype(at::ScalarType dtype) { compute_dtype_ = dtype; }
 
+void VisionMambaImpl::set_recompute(Recompute recompute) {
+  recompute_ = recompute;
+  // A layer that is computed again keeps everything: only until its own backward, which follows.
+  const bool keeps = recompute == Recompute::kNone || recompute == Recompute::kMixer;
+  for (size_t i = 0; i < layers_->size(); ++i) {
+    auto& block = layers_->at<nn::BlockImpl>(i);
+    block.mixer->keeps_activations = keeps;
+    block.norm->keeps_norm = keeps;
+  }
+}
+
 void VisionMambaImpl::install_shadows(
     const std::function<at::Tensor(const at::Tensor& parameter)>& shadow_of) {
   for (const auto& module : modules(/*include_self=*/false)) {

@@ -49,8 +49,9 @@ class VisionMambaImpl : public torch::nn::Module {
   /// statistics, scan state and logits are float whatever this says.
   void set_compute_dtype(at::ScalarType dtype);
 
-  /// What training passes compute twice to save memory; nothing by default. Results stay the same.
-  void set_recompute(Recompute recompute) { recompute_ = recompute; }
+  /// What training passes compute twice to save memory; what is cheap by default. Results stay the
+  /// same, but for the rounding of states where scans keep them (kNone and kMixer in 16 bits).
+  void set_recompute(Recompute recompute);
 
   /// Hands the modules low-precision copies of the weights that enter matrix products, as looked up
   /// by `shadow_of` (which may return an undefined tensor: the weight is then cast in each pass).
@@ -101,7 +102,7 @@ class VisionMambaImpl : public torch::nn::Module {
   VisionMambaOptions options_;
   std::vector<double> drop_path_rates_;  // depth + 1 entries: one per block, then the final norm's
   at::ScalarType compute_dtype_ = at::kFloat;
-  Recompute recompute_ = Recompute::kNone;
+  Recompute recompute_ = Recompute::kCheap;
   at::Tensor cls_token_;       // (1, 1, embed_dim), or undefined
   at::Tensor cls_token_tail_;  // double mode: the one behind; cls_token_ is then the one in front
   at::Tensor pos_embed_;       // (1, num_tokens, embed_dim), or undefined

@@ -19,9 +19,10 @@ enum class Pool { kLast, kMean, kMax, kAll };
 
 enum class Norm { kRms, kLayer };
 
-/// What a backward computes again instead of keeping it: nothing beyond what the operators do by
-/// themselves; all of a layer but what enters it; or all of a group of about sqrt(depth) layers.
-enum class Recompute { kNone, kMixer, kBlock };
+/// What a backward computes again instead of keeping it: nothing that would take long; what is
+/// cheap for the memory it takes (norms, convolutions and the states of the scans); all of a layer
+/// but what enters it; or all of a group of about sqrt(depth) layers.
+enum class Recompute { kNone, kCheap, kMixer, kBlock };
 
 /// How a position embedding comes to another patch grid. kUpstream is the official code's way
 /// (vim_spec 6.7, Q9): the first rows count as the class tokens', wherever those stand, and the

@@ -166,6 +166,7 @@ at::Tensor MambaMixerImpl::mix(const at::Tensor& xz, const ops::PreparedBranches
   core_options.scale = options_.bimamba == Bimamba::kV2 && options_.divide_out ? 0.5 : 1.0;
   core_options.gate_defect = options_.v1_gate_defect && options_.bimamba == Bimamba::kV1;
   core_options.gradient_mode = gradient_mode;
+  core_options.keeps_activations = keeps_activations;
   const bool was_prepared = prepared.A.defined() || at::GradMode::is_enabled();
   core_options.prepared = was_prepared ? prepared : prepared_;
   if (!options_.linear_bias) {

@@ -20,6 +20,7 @@ ops::AddNormOptions NormImpl::op_options(
   options.out_dtype = out_dtype;
   options.keep = drop_path.keep;
   options.gradient_mode = gradient_mode;
+  options.keeps_norm = keeps_norm;
   return options;
 }
 

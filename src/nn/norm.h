@@ -45,6 +45,7 @@ class NormImpl : public torch::nn::Module {
   at::Tensor weight;
   at::Tensor bias;           // LayerNorm only
   at::Tensor gradient_mode;  // see ops/parameter_gradient.h; may be undefined
+  bool keeps_norm = false;   // of forward_linear, see ops::AddNormOptions
 
  private:
   ops::AddNormOptions op_options(const DropPathMask& drop_path, at::ScalarType out_dtype) const;

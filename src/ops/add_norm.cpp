@@ -107,7 +107,13 @@ class NormLinearFunction : public torch::autograd::Function<NormLinearFunction> 
     const at::Tensor out = at::mm(normed.out.view({-1, x.size(2)}), used.t())
                                .view({x.size(0), x.size(1), used.size(0)});
     context->save_for_backward(
-        {normed.residual, inputs.weight, inputs.bias, inputs.sample_mask, tensors[4], used});
+        {normed.residual,
+         inputs.weight,
+         inputs.bias,
+         inputs.sample_mask,
+         tensors[4],
+         used,
+         settings.options.keeps_norm ? normed.out : at::Tensor()});
     context->saved_data["places"] = places;
     keep_settings(context, inputs, settings.options);
     return residual_is_x(inputs) ? variable_list{out} : variable_list{out, normed.residual};
@@ -125,7 +131,8 @@ class NormLinearFunction : public torch::autograd::Function<NormLinearFunction> 
             : at::zeros({v.size(0) * v.size(1), out_features}, saved[5].options());
     ParameterGradient dweight(saved[4], options.gradient_mode);
     {
-      const at::Tensor normed = norm_of(v, inputs.weight, inputs.bias, options);
+      const at::Tensor normed =
+          saved[6].defined() ? saved[6] : norm_of(v, inputs.weight, inputs.bias, options);
       dweight.add_product(dout.t(), normed.view({-1, v.size(2)}));
     }
     const at::Tensor dnormed = at::mm(dout, saved[5]).view(v.sizes());

@@ -14,6 +14,7 @@ struct AddNormOptions {
   double eps = 1e-5;
   at::ScalarType out_dtype = at::kFloat;
   double keep = 1.0;         // 1 - drop-path rate; used with a sample mask
+  bool keeps_norm = false;   // norm_linear: for the backward, instead of computing it again
   at::Tensor gradient_mode;  // see parameter_gradient.h; undefined: kReturn
 };
 
@@ -38,7 +39,8 @@ struct AddNormResult {
 AddNormResult add_norm(const AddNormInputs& inputs, const AddNormOptions& options);
 
 /// The same followed by a linear layer without bias: out is norm(v) * weight^T, (batch, seqlen,
-/// out_features) in options.out_dtype. Keeps v for the backward, which computes the norm again.
+/// out_features) in options.out_dtype. Keeps v for the backward, which computes the norm again
+/// unless options.keeps_norm.
 AddNormResult norm_linear(
     const AddNormInputs& inputs, const Weight& weight, const AddNormOptions& options);
 

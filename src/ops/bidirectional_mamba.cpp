@@ -72,10 +72,16 @@ class BidirectionalMambaFunction : public torch::autograd::Function<Bidirectiona
     const MambaCore core = make_core(tensors, flags, options);
     MambaCoreSaved kept;
     const at::Tensor out = mamba_core_forward(core, &kept);
+    const PreparedBranches& prepared = core.prepared;
     variable_list saved = tensors;
-    saved.push_back(kept.p);
-    saved.push_back(kept.ungated);
-    for (const at::Tensor& made : {core.prepared.x_proj, core.prepared.dt_proj, core.prepared.A}) {
+    for (const at::Tensor& made :
+         {kept.p,
+          kept.ungated,
+          kept.u,
+          kept.kept_states,
+          prepared.x_proj,
+          prepared.dt_proj,
+          prepared.A}) {
       saved.push_back(made);
     }
     context->save_for_backward(std::move(saved));
@@ -96,9 +102,9 @@ class BidirectionalMambaFunction : public torch::autograd::Function<Bidirectiona
     options.gradient_mode = context->saved_data["gradient_mode"].toTensor();
     const at::TensorList all(saved);
     const at::TensorList made = all.slice(num_tensors(flags));
-    options.prepared = {made[2], made[3], made[4]};
+    options.prepared = {made[4], made[5], made[6]};
     const MambaCore core = make_core(all.slice(0, num_tensors(flags)), flags, options);
-    const MambaCoreSaved kept{made[0], made[1]};
+    const MambaCoreSaved kept{made[0], made[1], made[2], made[3]};
     const variable_list grads = mamba_core_backward(core, kept, grad_outputs[0].contiguous());
     variable_list result = gather(grads, context->saved_data["places"].toIntVector());
     result.resize(result.size() + 3);  // nothing for places, flags and options

@@ -1,6 +1,6 @@
 // The mixer's core: from the in-projection's output to the gated sum over directions, or through
 // the out-projection. One autograd node that keeps xz and the small projections and recomputes the
-// rest.
+// rest, unless it is to keep more.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -50,6 +50,9 @@ std::vector<PreparedBranches> prepare_layers(
 struct BidirectionalMambaOptions {
   double scale = 1.0;         // 1/2 averages two directions
   bool gate_defect = false;   // the official v1 gradient: dz misses the second direction
+  /// Keeps the convolutions' outputs and, where the kernels can, states of the scan for the
+  /// backward: more memory, less time.
+  bool keeps_activations = false;
   Weight out_proj;            // (embed_dim, d_inner); undefined value: none
   at::Tensor gradient_mode;   // see parameter_gradient.h; undefined: kReturn
   PreparedBranches prepared;  // of the branches as they are now; undefined: made in each pass

@@ -76,6 +76,17 @@ std::vector<ScanBranch> scan_branches(const MambaCore& core, const Projected& pr
   return result;
 }
 
+ScanShared scan_shared(const MambaCore& core, const MambaCoreSaved& saved) {
+  ScanShared shared;
+  shared.z = core.z();
+  shared.ungated = saved.ungated;
+  shared.scale = core.options.scale;
+  shared.gate_defect = core.options.gate_defect;
+  shared.dA_of_log = true;
+  shared.kept_states = saved.kept_states;
+  return shared;
+}
+
 // What one backward fills: token gradients of all branches stacked, parameter gradients by branch.
 struct CoreGrads {
   at::Tensor dxz;
@@ -241,19 +252,23 @@ at::Tensor mamba_core_forward(const MambaCore& core, MambaCoreSaved* saved) {
   Projected projected;
   projected.u = conv_forward(core.x(), core.conv_branches(), /*silu=*/true);
   projected.p = project(core, projected.u);
-  at::Tensor ungated;
+  MambaCoreSaved made;
+  made.p = projected.p;
   if (saved != nullptr && DeviceCall(core.xz).is_on_device()) {
-    ungated = at::empty(projected.u[0].sizes(), projected.u.options());
+    made.ungated = at::empty(projected.u[0].sizes(), projected.u.options());
   }
-  const ScanShared shared = core.scan_shared(ungated);
   std::vector<ScanBranch> branches = scan_branches(core, projected);
-  if (!scan_projects_delta(branches, shared)) {
+  if (!scan_projects_delta(branches, scan_shared(core, made))) {
     projected.delta = make_delta(core, projected.u, projected.p);
     branches = scan_branches(core, projected);
   }
-  const at::Tensor y = scan_forward(branches, shared);
+  if (saved != nullptr && core.options.keeps_activations) {
+    made.u = projected.u;
+    made.kept_states = make_kept_states(branches, scan_shared(core, made));
+  }
+  const at::Tensor y = scan_forward(branches, scan_shared(core, made));
   if (saved != nullptr) {
-    *saved = {projected.p, ungated};
+    *saved = made;
   }
   return core.has_out_proj() ? multiply_out(core, y) : y;
 }
@@ -261,7 +276,8 @@ at::Tensor mamba_core_forward(const MambaCore& core, MambaCoreSaved* saved) {
 std::vector<at::Tensor> mamba_core_backward(
     const MambaCore& core, const MambaCoreSaved& saved, const at::Tensor& dout) {
   Projected projected;
-  projected.u = conv_forward(core.x(), core.conv_branches(), /*silu=*/true);
+  projected.u = saved.u.defined() ? saved.u
+                                  : conv_forward(core.x(), core.conv_branches(), /*silu=*/true);
   projected.p = saved.p;
   projected.delta = make_delta(core, projected.u, projected.p);
   CoreGrads grads = make_grads(core, projected.u);
@@ -275,7 +291,7 @@ std::vector<at::Tensor> mamba_core_backward(
   }
   scan_backward(
       scan_branches(core, projected),
-      core.scan_shared(saved.ungated),
+      scan_shared(core, saved),
       dy,
       by_branch,
       grads.dxz.narrow(2, core.d_inner(), core.d_inner()),

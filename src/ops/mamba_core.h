@@ -38,15 +38,14 @@ struct MambaCore {
   size_t num_projected() const { return branches.back().shares_projections ? 1 : branches.size(); }
 
   std::vector<ConvBranch> conv_branches() const;
-  ScanShared scan_shared(const at::Tensor& ungated) const {
-    return {z(), ungated, true, options.scale, options.gate_defect, /*dA_of_log=*/true};
-  }
 };
 
 /// What the backward starts from, beside xz and the parameters.
 struct MambaCoreSaved {
-  at::Tensor p;        // the small projections, (projected, batch, seqlen, columns)
-  at::Tensor ungated;  // see ScanShared; undefined on the CPU
+  at::Tensor p;            // the small projections, (projected, batch, seqlen, columns)
+  at::Tensor ungated;      // see ScanShared; undefined on the CPU
+  at::Tensor u;            // the convolutions' outputs; undefined: computed again
+  at::Tensor kept_states;  // see ScanShared; undefined: computed again
 };
 
 /// Returns the node's output and fills `saved`; null: there will be no backward.

@@ -27,7 +27,7 @@ struct ScanBranch {
 
 /// What all directions share. z: (batch, seqlen, d_inner), or undefined: no gate. ungated: the sum
 /// over directions before gate and scale, which device kernels write forward and read backward; may
-/// be undefined.
+/// be undefined. kept_states: the same, see make_kept_states.
 struct ScanShared {
   at::Tensor z;
   at::Tensor ungated;
@@ -35,6 +35,7 @@ struct ScanShared {
   double scale = 1.0;
   bool gate_defect = false;
   bool dA_of_log = false;  // the backward gives dA * A, the gradient of log(-A), for dA
+  at::Tensor kept_states = {};
 };
 
 /// Throws c10::Error unless the branches and the gate fit together.
@@ -42,6 +43,11 @@ void check_scan(const char* op, const std::vector<ScanBranch>& branches, const S
 
 /// Whether scan_forward takes these branches, whose delta is undefined, as they are.
 bool scan_projects_delta(const std::vector<ScanBranch>& branches, const ScanShared& shared);
+
+/// A buffer for the states on the way that scan_forward can keep for scan_backward, which then does
+/// not compute them again; undefined where the kernels keep none. Their rounding to u's dtype goes
+/// into the gradients.
+at::Tensor make_kept_states(const std::vector<ScanBranch>& branches, const ScanShared& shared);
 
 /// Returns the gated, scaled sum over the branches, (batch, seqlen, d_inner). Fills last_states,
 /// where given, with one (batch, d_inner, d_state) tensor per branch.

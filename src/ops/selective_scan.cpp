@@ -53,6 +53,9 @@ kernels::ScanParams make_params(const std::vector<ScanBranch>& branches, const S
   params.num_directions = static_cast<int>(branches.size());
   params.z = token_view(shared.z);
   params.y = mutable_token_view(shared.ungated);
+  if (shared.kept_states.defined()) {
+    params.kept_states = shared.kept_states.mutable_data_ptr();
+  }
   for (size_t i = 0; i < branches.size(); ++i) {
     const ScanBranch& branch = branches[i];
     kernels::ScanDirection& direction = params.direction[i];
@@ -226,6 +229,16 @@ bool scan_projects_delta(const std::vector<ScanBranch>& branches, const ScanShar
   const DeviceCall call(branches[0].u);
   return call.is_on_device() && call.entry(&kernels::DeviceEntries::selective_scan_projects_delta)(
                                     make_params(branches, shared));
+}
+
+at::Tensor make_kept_states(const std::vector<ScanBranch>& branches, const ScanShared& shared) {
+  const at::Tensor& u = branches[0].u;
+  const DeviceCall call(u);
+  const size_t bytes =
+      call.is_on_device() ? call.entry(&kernels::DeviceEntries::selective_scan_kept_states_size)(
+                                make_params(branches, shared))
+                          : 0;
+  return bytes > 0 ? make_workspace(bytes, u) : at::Tensor();
 }
 
 at::Tensor scan_forward(

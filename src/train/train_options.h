@@ -19,7 +19,7 @@ struct TrainOptions {
   DeviceChoice device = DeviceChoice::kAuto;
   Precision precision = Precision::kFloat32;
   bool tf32 = false;  // round the factors of float products to TF32 on the GPU
-  models::Recompute recompute = models::Recompute::kNone;
+  models::Recompute recompute = models::Recompute::kCheap;
   bool cuda_graph = true;  // run the step as one CUDA graph where that is possible
   uint64_t seed = 0;
   int64_t eval_interval = 1;          // epochs between evaluations; 0: only after the last

@@ -69,7 +69,7 @@ TEST_CASE("values outside their range or set of words are named with what is tak
       {"train: {precision: fp33}\n", "run.yaml:1: train.precision: got fp33; did you mean fp32?"},
       {"train: {device: gpu}\n", "run.yaml:1: train.device: got gpu; did you mean cpu?"},
       {"train: {recompute: all}\n",
-       "run.yaml:1: train.recompute: got all; use one of none, mixer, block"},
+       "run.yaml:1: train.recompute: got all; use one of none, cheap, mixer, block"},
       {"train: {micro_batch: most}\n",
        "run.yaml:1: train.micro_batch: got most; use auto or an integer from 1 to 1048576"},
       {"train: {seed: -1}\n",

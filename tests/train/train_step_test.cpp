@@ -271,9 +271,11 @@ TEST_CASE("the first gradient that is not finite is found on the device") {
 
 TEST_CASE("recomputing layers changes no bit of a step") {
   TrainStepOptions options = test::toy_step_options();
+  options.train.recompute = models::Recompute::kNone;
   TrainStep kept(test::make_toy_model(3), options);
   take_step(kept, 4);
-  for (const auto recompute : {models::Recompute::kMixer, models::Recompute::kBlock}) {
+  for (const auto recompute :
+       {models::Recompute::kCheap, models::Recompute::kMixer, models::Recompute::kBlock}) {
     options.train.recompute = recompute;
     TrainStep computed(test::make_toy_model(3), options);
     take_step(computed, 4);
