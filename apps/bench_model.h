@@ -9,8 +9,8 @@ namespace vim::apps {
 
 struct BenchModelOptions {
   std::string preset = "vim_tiny";
-  std::string precision = "fp32";  // fp32, bf16 or fp16
-  std::string device = "auto";     // auto, cpu or cuda
+  std::string precision = "fp32";   // fp32, bf16 or fp16
+  std::string device = "auto";      // auto, cpu or cuda
   std::string recompute = "cheap";  // none, cheap, mixer or block: of the training step
   bool tf32 = false;
   bool inference_only = false;

@@ -4,10 +4,10 @@
 // of 0, from which scan_carry_kernel makes those that enter, as it does with the states.
 //
 // The walk there keeps the states that enter each tile of 8 tokens in the workspace; it falls away
-// where the forward kept them. The walk back takes the tiles from the last to the first and in each four states after another: it walks there
-// once more with decays and decayed states in registers, then back. Sums over states stay in the
-// lane; sums over channels, which dB and dC need, are made by the tensor cores. Meanwhile the next
-// tile is on its way into shared memory.
+// where the forward kept them. The walk back takes the tiles from the last to the first and in each
+// four states after another: it walks there once more with decays and decayed states in registers,
+// then back. Sums over states stay in the lane; sums over channels, which dB and dC need, are made
+// by the tensor cores. Meanwhile the next tile is on its way into shared memory.
 #pragma once
 
 #include <cstdint>
@@ -223,8 +223,7 @@ class SegmentWalker {
 
   // In shared memory, where they are float: this lane's states of a pass.
   __device__ __forceinline__ static float4& shared_entering(int pass) {
-    return reinterpret_cast<float4&>(
-        backward_shared<Form>().passes[pass].entering[lane_index()]);
+    return reinterpret_cast<float4&>(backward_shared<Form>().passes[pass].entering[lane_index()]);
   }
 
   // In the workspace: this lane's states of a pass as they enter a tile.

@@ -13,7 +13,7 @@
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
-constexpr int kTileChannels = kWarpSize;  // of a warp: one for each lane
+constexpr int kTileChannels = kWarpSize;                           // of a warp: one for each lane
 constexpr int kTilePartials = 2 * kTileTokens * kGroupStates / 4;  // float4s of dB and dC of a tile
 
 /// Warps that registers and shared memory of a multiprocessor have room for, by bytes of storage.

@@ -125,8 +125,8 @@ class ScanTileMover {
     }
   }
 
-  /// Brings the lane's four states of a pass, as the forward kept them, into its place in `to`: those
-  /// with which the walk enters tile `tile`; 0 for the first.
+  /// Brings the lane's four states of a pass, as the forward kept them, into its place in `to`:
+  /// those with which the walk enters tile `tile`; 0 for the first.
   __device__ __forceinline__ void fetch_kept(int tile, int pass) const {
     const auto& rows = backward_shared<Form>().inputs[kKept];
     const bool exists = tile > 0 && lane_index() < block_.num_channels;

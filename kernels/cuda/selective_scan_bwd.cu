@@ -124,8 +124,7 @@ int64_t num_walking_warps(const ScanParams& params, int64_t bundles) {
 }
 
 // Segments, and what the walks need of them.
-void plan_walks(
-    const ScanParams& params, bool has_kept, Carver& carver, ScanBackwardPlan& plan) {
+void plan_walks(const ScanParams& params, bool has_kept, Carver& carver, ScanBackwardPlan& plan) {
   const int64_t tokens = segment_tokens(params);
   const int64_t segments = divide_up(params.seqlen, tokens);
   plan.split.chunk = tokens;
@@ -139,8 +138,7 @@ void plan_walks(
   plan.bundles = num_bundles(params, rows);
   plan.num_warps = num_walking_warps(params, rows * plan.bundles);
   if (!has_kept) {
-    plan.entering =
-        carver.take<float4>(plan.num_warps * plan.segment_tiles * kPasses * kWarpSize);
+    plan.entering = carver.take<float4>(plan.num_warps * plan.segment_tiles * kPasses * kWarpSize);
   }
   plan.bc_partial = carver.take<float4>(
       samples * plan.bundles * plan.state_groups * plan.token_tiles * kTilePartials);

@@ -55,8 +55,7 @@ void VisionMambaImpl::run_layer(int64_t index, Sequence& sequence, const Pass& p
 }
 
 void VisionMambaImpl::run_layers(Sequence& sequence, const Pass& pass, LayerOutputs* layers) {
-  const bool recomputes_layers =
-      recompute_ == Recompute::kMixer || recompute_ == Recompute::kBlock;
+  const bool recomputes_layers = recompute_ == Recompute::kMixer || recompute_ == Recompute::kBlock;
   if (recomputes_layers && is_training() && layers == nullptr) {
     run_layers_recomputed(sequence, pass);
     return;

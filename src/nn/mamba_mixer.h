@@ -58,7 +58,7 @@ class MambaMixerImpl : public torch::nn::Module {
   /// linear_bias.
   Linear& in_proj() { return in_proj_; }
 
-  at::Tensor gradient_mode;  // of the parameters outside the linear layers; may be undefined
+  at::Tensor gradient_mode;        // of the parameters outside the linear layers; may be undefined
   bool keeps_activations = false;  // see ops::BidirectionalMambaOptions
 
   const MambaMixerOptions& options() const { return options_; }

@@ -48,8 +48,8 @@ std::vector<PreparedBranches> prepare_layers(
     const std::vector<std::vector<Branch>>& layers, at::ScalarType dtype);
 
 struct BidirectionalMambaOptions {
-  double scale = 1.0;         // 1/2 averages two directions
-  bool gate_defect = false;   // the official v1 gradient: dz misses the second direction
+  double scale = 1.0;        // 1/2 averages two directions
+  bool gate_defect = false;  // the official v1 gradient: dz misses the second direction
   /// Keeps the convolutions' outputs and, where the kernels can, states of the scan for the
   /// backward: more memory, less time.
   bool keeps_activations = false;

@@ -153,10 +153,10 @@ struct BranchGrads {
 };
 
 // The gradient of x_proj from that of the prepared one, without the padding.
-void take_x_proj(const MambaCore& core, const at::Tensor& padded, ParameterGradient& gradient) {
-  gradient.add_rows(
-      {padded.narrow(0, 0, core.dt_rank()),
-       padded.narrow(0, core.padded_rank(), 2 * core.d_state())});
+std::vector<at::Tensor> take_x_proj(const MambaCore& core, const at::Tensor& padded) {
+  return {
+      padded.narrow(0, 0, core.dt_rank()),
+      padded.narrow(0, core.padded_rank(), 2 * core.d_state())};
 }
 
 // From ddelta, dB and dC back through both projections; adds the convolution output's share to du.
@@ -179,9 +179,11 @@ std::vector<BranchGrads> projection_backward(
     ParameterGradient dt_proj(branch.dt_proj, core.options.gradient_mode);
     const at::Tensor u = as_matrices(projected.u)[i];
     if (core.is_padded()) {
-      take_x_proj(core, float_product(dp[i].t(), u), x_proj);
-      const at::Tensor padded = float_product(ddelta[i].t(), p[i]);
-      dt_proj.add_rows({padded.narrow(1, 0, core.dt_rank())});
+      x_proj.add_parts_of_product(
+          dp[i].t(), u, [&core](const at::Tensor& padded) { return take_x_proj(core, padded); });
+      dt_proj.add_parts_of_product(ddelta[i].t(), p[i], [&core](const at::Tensor& padded) {
+        return std::vector<at::Tensor>{padded.narrow(1, 0, core.dt_rank())};
+      });
     } else {
       x_proj.add_product(dp[i].t(), u);
       dt_proj.add_product(ddelta[i].t(), p[i]);
@@ -276,8 +278,8 @@ at::Tensor mamba_core_forward(const MambaCore& core, MambaCoreSaved* saved) {
 std::vector<at::Tensor> mamba_core_backward(
     const MambaCore& core, const MambaCoreSaved& saved, const at::Tensor& dout) {
   Projected projected;
-  projected.u = saved.u.defined() ? saved.u
-                                  : conv_forward(core.x(), core.conv_branches(), /*silu=*/true);
+  projected.u =
+      saved.u.defined() ? saved.u : conv_forward(core.x(), core.conv_branches(), /*silu=*/true);
   projected.p = saved.p;
   projected.delta = make_delta(core, projected.u, projected.p);
   CoreGrads grads = make_grads(core, projected.u);

@@ -3,6 +3,8 @@
 
 #include <ATen/ATen.h>
 
+#include "src/ops/aside.h"
+
 namespace vim::ops {
 namespace {
 
@@ -10,11 +12,21 @@ bool multiplies_mixed(const at::Tensor& left) {
   return left.is_cuda() && left.scalar_type() != at::kFloat;
 }
 
+// out = left * right, in float whatever the sides' type: on a GPU 16-bit sides go into the product
+// as they are; on the CPU, where the product would be rounded to 16 bits, they are widened first.
 void write_product(const at::Tensor& left, const at::Tensor& right, at::Tensor& out) {
   if (multiplies_mixed(left)) {
     at::mm_out(out, left, right, at::kFloat);
   } else {
     at::mm_out(out, left.to(at::kFloat), right.to(at::kFloat));
+  }
+}
+
+void add_product_to(const at::Tensor& left, const at::Tensor& right, at::Tensor& sum) {
+  if (multiplies_mixed(left)) {
+    at::addmm_out(sum, sum, left, right, at::kFloat);
+  } else {
+    sum.addmm_(left.to(at::kFloat), right.to(at::kFloat));
   }
 }
 
@@ -45,26 +57,37 @@ const at::Tensor& ParameterGradient::buffer() {
 
 void ParameterGradient::add_product(const at::Tensor& left, const at::Tensor& right) {
   const std::vector<int64_t> shape = {left.size(0), right.size(1)};
-  if (mode_ != GradientMode::kAdd) {
-    at::Tensor out = buffer().view(shape);
-    write_product(left, right, out);
-    return;
-  }
-  at::Tensor grad = parameter_.grad().view(shape);
-  if (multiplies_mixed(left)) {
-    at::addmm_out(grad, grad, left, right, at::kFloat);
-  } else {
-    grad.addmm_(left.to(at::kFloat), right.to(at::kFloat));
-  }
+  const bool adds = mode_ == GradientMode::kAdd;
+  at::Tensor out = (adds ? parameter_.grad() : buffer()).view(shape);
+  do_aside({left, right}, [&] {
+    adds ? add_product_to(left, right, out) : write_product(left, right, out);
+  });
 }
 
-void ParameterGradient::add_rows(const std::vector<at::Tensor>& parts) {
-  if (mode_ == GradientMode::kAdd) {
-    parameter_.grad().add_(at::cat(parts));
-    return;
+void ParameterGradient::add_parts_of_product(
+    const at::Tensor& left,
+    const at::Tensor& right,
+    const std::function<std::vector<at::Tensor>(const at::Tensor& product)>& parts) {
+  const bool adds = mode_ == GradientMode::kAdd;
+  at::Tensor out = adds ? parameter_.grad() : buffer();
+  do_aside({left, right}, [&] {
+    at::Tensor product = at::empty({left.size(0), right.size(1)}, left.options().dtype(at::kFloat));
+    write_product(left, right, product);
+    if (adds) {
+      out.add_(at::cat(parts(product)));
+    } else {
+      at::cat_out(out, parts(product));
+    }
+  });
+}
+
+void ParameterGradient::do_aside(
+    const std::vector<at::Tensor>& inputs, const std::function<void()>& work) const {
+  if (mode_ == GradientMode::kReturn) {
+    work();
+  } else {
+    run_aside(inputs, work);
   }
-  at::Tensor out = buffer();
-  at::cat_out(out, parts);
 }
 
 at::Tensor ParameterGradient::finish() {
@@ -75,12 +98,6 @@ at::Tensor ParameterGradient::finish() {
     parameter_.grad().add_(buffer_);
   }
   return {};
-}
-
-at::Tensor float_product(const at::Tensor& left, const at::Tensor& right) {
-  at::Tensor out = at::empty({left.size(0), right.size(1)}, left.options().dtype(at::kFloat));
-  write_product(left, right, out);
-  return out;
 }
 
 }  // namespace vim::ops

@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <vector>
 
 namespace vim::ops {
@@ -32,24 +33,27 @@ class ParameterGradient {
   const at::Tensor& buffer();
 
   /// Sets or adds left * right, (rows, k) by (k, columns), to the gradient as a matrix of
-  /// (rows, columns). The sides may be 16-bit; products are summed in float.
+  /// (rows, columns). The sides may be 16-bit; products are summed in float. Unless the gradient is
+  /// returned, this is work for run_aside.
   void add_product(const at::Tensor& left, const at::Tensor& right);
 
-  /// Sets or adds the parts, float, below one another: together of the parameter's shape.
-  void add_rows(const std::vector<at::Tensor>& parts);
+  /// The same for a product of which the gradient is only a part: the pieces that `parts` takes
+  /// from it, below one another.
+  void add_parts_of_product(
+      const at::Tensor& left,
+      const at::Tensor& right,
+      const std::function<std::vector<at::Tensor>(const at::Tensor& product)>& parts);
 
   /// Ends the work on the gradient and returns what autograd gets: undefined where it has nothing
   /// left to do.
   at::Tensor finish();
 
  private:
+  void do_aside(const std::vector<at::Tensor>& inputs, const std::function<void()>& work) const;
+
   at::Tensor parameter_;
   GradientMode mode_ = GradientMode::kReturn;
   at::Tensor buffer_;
 };
-
-/// left * right in float, whatever the sides' type: on a GPU 16-bit sides go into the product as
-/// they are; on the CPU, where the product would be rounded to 16 bits, they are widened first.
-at::Tensor float_product(const at::Tensor& left, const at::Tensor& right);
 
 }  // namespace vim::ops

@@ -234,10 +234,10 @@ bool scan_projects_delta(const std::vector<ScanBranch>& branches, const ScanShar
 at::Tensor make_kept_states(const std::vector<ScanBranch>& branches, const ScanShared& shared) {
   const at::Tensor& u = branches[0].u;
   const DeviceCall call(u);
-  const size_t bytes =
-      call.is_on_device() ? call.entry(&kernels::DeviceEntries::selective_scan_kept_states_size)(
-                                make_params(branches, shared))
-                          : 0;
+  const size_t bytes = call.is_on_device()
+                           ? call.entry(&kernels::DeviceEntries::selective_scan_kept_states_size)(
+                                 make_params(branches, shared))
+                           : 0;
   return bytes > 0 ? make_workspace(bytes, u) : at::Tensor();
 }
 

@@ -12,6 +12,7 @@
 #include "src/cuda/profile_range.h"
 #include "src/data/erase.h"
 #include "src/models/step_draws.h"
+#include "src/ops/aside.h"
 #include "src/ops/parameter_gradient.h"
 #include "src/optim/clip.h"
 #include "src/train/losses.h"
@@ -146,7 +147,9 @@ void TrainStep::backward(const at::Tensor& loss, bool is_first) {
   ops::set_gradient_mode(
       gradient_mode_, is_first ? ops::GradientMode::kWrite : ops::GradientMode::kAdd);
   const at::Tensor& scale = store_.loss_scale();
+  ops::AsideScope aside(device_);
   (scale.defined() ? loss * scale : loss).backward();
+  aside.join();
 }
 
 void TrainStep::forward_backward(const data::LoadedBatch& batch) {

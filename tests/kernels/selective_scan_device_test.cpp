@@ -1,7 +1,7 @@
 // The scan's CUDA entries against the double oracle, on the GPU (VIM_TEST_CUDA) or emulated: the
 // cases of the CPU test, at the golden limits for a GPU.
 #include <algorithm>
-#include <map>
+#include <cmath>
 #include <numeric>
 #include <random>
 #include <stdexcept>
@@ -9,6 +9,7 @@
 #include "tests/emulation/emulation.h"
 #include "tests/kernels/scan_arrays.h"
 #include "tests/kernels/scan_cases.h"
+#include "tests/kernels/scan_mirror.h"
 #include "tests/kernels/scan_problem.h"
 #include "tests/support/catch.h"
 #include "tests/support/kernel_device.h"
@@ -17,52 +18,6 @@ namespace vim::tests {
 namespace {
 
 using kernels::DType;
-
-// Replaces every pointer of a problem by its device mirror.
-class ScanMirror {
- public:
-  ScanMirror(const KernelDevice& device, ScanArrays& arrays) : arena_(device) {
-    for (auto& [name, tokens] : arrays.tokens())
-      map_[tokens.bytes().data()] = arena_.upload(tokens.bytes());
-    for (auto& [name, values] : arrays.floats()) map_[values.data()] = arena_.upload(values);
-  }
-
-  DeviceArena& arena() { return arena_; }
-
-  void translate(kernels::ScanParams& params) const {
-    for (kernels::ScanDirection& direction : params.direction) {
-      for (auto* view :
-           {&direction.u, &direction.delta, &direction.B, &direction.C, &direction.dt_input}) {
-        move(view->data);
-      }
-      move(direction.dt_weight);
-      for (auto* floats : {&direction.A, &direction.D, &direction.delta_bias}) move(*floats);
-      move(direction.last_state);
-    }
-    move(params.z.data);
-    move(params.out.data);
-    move(params.y.data);
-  }
-
-  void translate(kernels::ScanBackwardParams& params) const {
-    translate(params.forward);
-    move(params.dout.data);
-    move(params.dz.data);
-    for (kernels::ScanDirectionGrads& grads : params.grads) {
-      for (auto* view : {&grads.du, &grads.ddelta, &grads.dB, &grads.dC}) move(view->data);
-      for (auto* floats : {&grads.dA, &grads.dD, &grads.ddelta_bias}) move(*floats);
-    }
-  }
-
- private:
-  template <typename T>
-  void move(T*& pointer) const {
-    if (pointer != nullptr) pointer = static_cast<T*>(map_.at(pointer));
-  }
-
-  DeviceArena arena_;
-  std::map<const void*, void*> map_;
-};
 
 Tensors forward_on(
     const KernelDevice& device, const ScanCase& scan, const Tensors& inputs, bool keeps_y) {
@@ -90,6 +45,25 @@ Tensors backward_on(
   kernels::ScanBackwardParams params = arrays.backward_params();
   ScanMirror mirror(device, arrays);
   mirror.translate(params);
+  params.workspace =
+      mirror.arena().workspace(device.entries.selective_scan_backward_workspace_size(params));
+  device.entries.selective_scan_backward(params, nullptr);
+  mirror.arena().download_all();
+  return arrays.results();
+}
+
+// The same from states that a forward kept; these sizes must be such that it does.
+Tensors backward_from_kept_on(
+    const KernelDevice& device, const ScanCase& scan, const Tensors& inputs) {
+  ScanArrays arrays(scan, inputs);
+  arrays.add_y();
+  kernels::ScanBackwardParams params = arrays.backward_params();
+  ScanMirror mirror(device, arrays);
+  mirror.translate(params);
+  const size_t bytes = device.entries.selective_scan_kept_states_size(params.forward);
+  REQUIRE(bytes > 0);
+  params.forward.kept_states = mirror.arena().workspace(bytes);
+  device.entries.selective_scan_forward(params.forward, nullptr);
   params.workspace =
       mirror.arena().workspace(device.entries.selective_scan_backward_workspace_size(params));
   device.entries.selective_scan_backward(params, nullptr);
@@ -236,6 +210,59 @@ void check_backward(const KernelDevice& device) {
   }
 }
 
+// The model's own case in every storage type; the middle of the sequence, where the directions
+// meet, lies within a tile.
+std::vector<ScanCase> kept_cases() {
+#ifdef VIM_TEST_CUDA
+  constexpr int64_t kTokens = 197;
+#else
+  constexpr int64_t kTokens = 19;
+#endif
+  std::vector<ScanCase> cases;
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
+    cases.push_back(with(sized(117, kTokens, 72, 16), "kept states", walk_both_ways));
+    cases.back().dtype = dtype;
+  }
+  return cases;
+}
+
+// What comes from states carries their rounding.
+void check_kept(const KernelDevice& device) {
+  for (const ScanCase& scan : kept_cases()) {
+    const Tensors inputs = round_to_storage(scan, make_scan_inputs(scan, 6));
+    Tensors expected = oracle_scan_backward(scan, inputs);
+    expected["out"] = oracle_scan_forward(scan, inputs).at("out");
+    check_close(
+        scan,
+        backward_from_kept_on(device, scan, inputs),
+        expected,
+        kGradLimit + storage_tolerance(scan.dtype));
+  }
+}
+
+// A state of about 1e5, which float16 does not hold, that no output or gradient sees much of.
+void check_large_kept(const KernelDevice& device) {
+  ScanCase scan = kept_cases().back();
+  REQUIRE(scan.dtype == DType::kFloat16);
+  Tensors inputs = make_scan_inputs(scan, 7);
+  for (int64_t channel = 0; channel < scan.d_inner; ++channel) {
+    inputs.at("u0")[channel] = 400.0;
+    inputs.at("A0")[channel * scan.d_state] = -1e-3;
+  }
+  inputs.at("B0")[0] = 400.0;
+  std::vector<double>& C = inputs.at("C0");
+  for (size_t i = 0; i < C.size(); i += scan.d_state) C[i] = 0.0;
+  for (double& dout : inputs.at("dout")) dout *= 1e-3;
+  inputs = round_to_storage(scan, inputs);
+  const auto states = oracle_scan_forward(scan, inputs).at("last_state0");
+  CHECK(*std::max_element(states.begin(), states.end()) > 65504.0);
+  for (const auto& [name, values] : backward_from_kept_on(device, scan, inputs)) {
+    INFO(name);
+    const auto is_finite = [](double value) { return std::isfinite(value); };
+    CHECK(std::all_of(values.begin(), values.end(), is_finite));
+  }
+}
+
 #ifdef VIM_TEST_CUDA
 TEST_CASE("the scan's forward on the GPU agrees with the double oracle", "[scan][gpu]") {
   if (const KernelDevice* device = cuda_device()) check_forward(*device);
@@ -249,6 +276,13 @@ TEST_CASE("the scan on the GPU makes delta from its factors", "[scan][gpu]") {
   if (const KernelDevice* device = cuda_device()) check_projection(*device);
 }
 
+TEST_CASE("the scan's gradients on the GPU from kept states", "[scan][gpu]") {
+  if (const KernelDevice* device = cuda_device()) {
+    check_kept(*device);
+    check_large_kept(*device);
+  }
+}
+
 TEST_CASE("the scan on the GPU gives the same bits every time", "[scan][gpu]") {
   const KernelDevice* device = cuda_device();
   if (device == nullptr) return;
@@ -257,6 +291,11 @@ TEST_CASE("the scan on the GPU gives the same bits every time", "[scan][gpu]") {
     INFO(scan.name);
     CHECK(forward_on(*device, scan, inputs, true) == forward_on(*device, scan, inputs, true));
     CHECK(backward_on(*device, scan, inputs) == backward_on(*device, scan, inputs));
+  }
+  for (const ScanCase& scan : kept_cases()) {
+    const Tensors inputs = round_to_storage(scan, make_scan_inputs(scan, 3));
+    const Tensors once = backward_from_kept_on(*device, scan, inputs);
+    CHECK(backward_from_kept_on(*device, scan, inputs) == once);
   }
 }
 #else
@@ -273,6 +312,12 @@ TEST_CASE("the emulated scan's gradients agree with the double oracle", "[scan][
 TEST_CASE("the emulated scan makes delta from its factors", "[scan][emulated]") {
   emulation::set_seed(3);
   check_projection(emulated_device());
+}
+
+TEST_CASE("the emulated scan's gradients from kept states", "[scan][emulated]") {
+  emulation::set_seed(4);
+  check_kept(emulated_device());
+  check_large_kept(emulated_device());
 }
 
 TEST_CASE("the emulated scan gives the same bits in every order", "[scan][emulated]") {
@@ -303,6 +348,11 @@ TEST_CASE("the CUDA scan refuses what it cannot run, before any launch", "[scan]
   CHECK_THROWS_AS(forward(params, nullptr), std::invalid_argument);
   params.num_directions = 1;
   params.dt_rank = 16;  // one row: delta must be given
+  CHECK_THROWS_AS(forward(params, nullptr), std::invalid_argument);
+  params.dt_rank = 0;
+  float states = 0.0F;  // one row keeps none
+  params.kept_states = &states;
+  CHECK(emulated_device().entries.selective_scan_kept_states_size(params) == 0);
   CHECK_THROWS_AS(forward(params, nullptr), std::invalid_argument);
 }
 #endif

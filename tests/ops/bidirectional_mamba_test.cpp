@@ -2,8 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include "kernels/cuda/entries.h"
+#include "src/ops/device_call.h"
 #include "src/ops/linear.h"
 #include "src/ops/parameter_gradient.h"
+#include "tests/ops/mamba_problem.h"
 #include "tests/ops/op_checks.h"
 #include "tests/ops/reference_ops.h"
 #include "tests/support/catch.h"
@@ -18,95 +21,6 @@ constexpr double kGradient = 5e-5;
 // the backward pass rounds ddelta, du and dp once more; sums over tokens average the errors.
 constexpr double kBFloat16Output = 1.6e-2;
 constexpr double kBFloat16Gradient = 3e-2;
-
-constexpr int64_t kInner = 12;
-constexpr int64_t kState = 5;
-constexpr int64_t kRank = 3;
-
-enum class Mode { kNone, kV1, kV2 };
-
-struct Problem {
-  at::Tensor xz;
-  std::vector<Branch> branches;
-  BidirectionalMambaOptions options;
-};
-
-Branch make_branch(uint64_t seed, bool has_conv_bias) {
-  Branch branch;
-  branch.conv_weight = random_tensor({kInner, 1, 4}, seed + 1, 0.5);
-  branch.conv_bias = has_conv_bias ? random_tensor({kInner}, seed + 2, 0.5) : at::Tensor();
-  branch.x_proj = random_tensor({kRank + 2 * kState, kInner}, seed + 3, 0.3);
-  branch.dt_proj = random_tensor({kInner, kRank}, seed + 4, 0.5);
-  branch.dt_bias = random_tensor({kInner}, seed + 5) - 1.0;
-  branch.A_log = random_tensor({kInner, kState}, seed + 6);
-  branch.D = random_tensor({kInner}, seed + 7);
-  return branch;
-}
-
-Problem make_problem(Mode mode, int64_t seqlen, bool has_conv_bias = true) {
-  Problem problem;
-  problem.xz = random_tensor({2, seqlen, 2 * kInner}, 1);
-  problem.branches = {make_branch(10, has_conv_bias)};
-  if (mode == Mode::kV1) {
-    problem.branches.push_back(problem.branches[0]);
-    problem.branches[1].A_log = random_tensor({kInner, kState}, 30);
-    problem.branches[1].scan_reversed = true;
-    problem.branches[1].shares_projections = true;
-  } else if (mode == Mode::kV2) {
-    problem.options.scale = 0.5;
-    problem.branches.push_back(make_branch(20, has_conv_bias));
-    problem.branches[1].conv_reversed = true;
-    problem.branches[1].scan_reversed = true;
-  }
-  return problem;
-}
-
-std::vector<at::Tensor*> parameters_of(Branch& branch) {
-  return {
-      &branch.conv_weight,
-      &branch.conv_bias,
-      &branch.x_proj,
-      &branch.dt_proj,
-      &branch.dt_bias,
-      &branch.A_log,
-      &branch.D};
-}
-
-// Leaves of everything, with v1's shared parameters shared again.
-Problem with_leaves(Problem problem, at::Tensor (*make_leaf)(const at::Tensor&)) {
-  problem.xz = make_leaf(problem.xz);
-  for (Branch& branch : problem.branches) {
-    if (branch.shares_projections) {
-      Branch shared = problem.branches[0];
-      shared.A_log = make_leaf(branch.A_log);
-      shared.conv_reversed = branch.conv_reversed;
-      shared.scan_reversed = branch.scan_reversed;
-      shared.shares_projections = true;
-      branch = shared;
-      continue;
-    }
-    for (at::Tensor* parameter : parameters_of(branch)) {
-      *parameter = make_leaf(*parameter);
-    }
-  }
-  return problem;
-}
-
-at::Tensor run(const Problem& p) { return bidirectional_mamba(p.xz, p.branches, p.options); }
-
-at::Tensor loss_of(const at::Tensor& out) { return (out * random_tensor(out.sizes(), 2)).sum(); }
-
-std::vector<at::Tensor> gradients_of(Problem& leaves) {
-  std::vector<at::Tensor> gradients = {leaves.xz.grad()};
-  for (Branch& branch : leaves.branches) {
-    for (const at::Tensor* parameter : parameters_of(branch)) {
-      if (parameter->defined()) {
-        gradients.push_back(parameter->grad());
-      }
-    }
-  }
-  return gradients;
-}
 
 struct Tolerance {
   double output;
@@ -300,6 +214,42 @@ TEST_CASE("the core writes its gradients in place, equal to those that autograd 
       CHECK(same_bits(ours[i], theirs[i]));
     }
   }
+}
+
+std::vector<at::Tensor> gradients_keeping(const Problem& problem, bool keeps) {
+  Problem leaves = with_leaves(problem, leaf);
+  leaves.options.keeps_activations = keeps;
+  loss_of(run(leaves)).backward();
+  return gradients_of(leaves);
+}
+
+TEST_CASE("what is kept for the backward has the bits of what it would compute again") {
+  for (const Mode mode : {Mode::kNone, Mode::kV1, Mode::kV2}) {
+    CAPTURE(static_cast<int>(mode));
+    const Problem problem = make_problem(mode, 7);
+    const auto kept = gradients_keeping(problem, true);
+    const auto computed = gradients_keeping(problem, false);
+    for (size_t i = 0; i < kept.size(); ++i) {
+      CAPTURE(i);
+      CHECK(same_bits(kept[i], computed[i]));
+    }
+  }
+}
+
+TEST_CASE("the emulated kernels keep states, rounded to 16 bits, where rows are many") {
+  Problem problem = make_problem(Mode::kV2, 9, true, {350, 16, 16});
+  problem.xz = problem.xz.to(at::kBFloat16);
+  override_device_entries(&kernels::emulated::entries());
+  const auto kept = gradients_keeping(problem, true);
+  const auto computed = gradients_keeping(problem, false);
+  override_device_entries(nullptr);
+  bool is_rounded = false;
+  for (size_t i = 0; i < kept.size(); ++i) {
+    CAPTURE(i);
+    CHECK(relative_error(kept[i], computed[i]) < kBFloat16Gradient);
+    is_rounded = is_rounded || !same_bits(kept[i], computed[i]);
+  }
+  CHECK(is_rounded);
 }
 
 TEST_CASE("directions whose parameters lie in one buffer, as in a store, give the same bits") {

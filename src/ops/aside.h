@@ -1,0 +1,33 @@
+// Work that a backward leaves for later: gradients of parameters, which nothing reads before the
+// optimizer. On a GPU it runs on a stream of its own beside the layers that follow.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <vector>
+
+namespace vim::ops {
+
+/// While it lives, run_aside takes work of this device to another stream. One at a time for each
+/// device. On the CPU it does nothing.
+class AsideScope {
+ public:
+  explicit AsideScope(const at::Device& device);
+  AsideScope(const AsideScope&) = delete;
+  AsideScope& operator=(const AsideScope&) = delete;
+  ~AsideScope();
+
+  /// Lets the current stream wait for all work so far. Without it, as after an error, nothing does.
+  void join();
+
+ private:
+  at::Device device_;
+};
+
+/// Does `work`, which reads `inputs` as they are at this point of the current stream. Within an
+/// AsideScope of their device: on another stream, one work after another; the inputs are held until
+/// then, and until the join nothing else may touch what the work writes. Else here and now.
+void run_aside(const std::vector<at::Tensor>& inputs, const std::function<void()>& work);
+
+}  // namespace vim::ops

@@ -1,0 +1,43 @@
+// A small problem for bidirectional_mamba: random inputs and branches of each kind of mixer.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "src/ops/bidirectional_mamba.h"
+
+namespace vim::ops {
+
+constexpr int64_t kInner = 12;
+constexpr int64_t kState = 5;
+constexpr int64_t kRank = 3;
+
+struct Sizes {
+  int64_t batch = 2;
+  int64_t inner = kInner;
+  int64_t state = kState;
+};
+
+enum class Mode { kNone, kV1, kV2 };
+
+struct Problem {
+  at::Tensor xz;
+  std::vector<Branch> branches;
+  BidirectionalMambaOptions options;
+};
+
+Problem make_problem(Mode mode, int64_t seqlen, bool has_conv_bias = true, const Sizes& sizes = {});
+
+std::vector<at::Tensor*> parameters_of(Branch& branch);
+
+/// Leaves of everything, with v1's shared parameters shared again.
+Problem with_leaves(Problem problem, at::Tensor (*make_leaf)(const at::Tensor&));
+
+at::Tensor run(const Problem& p);
+at::Tensor loss_of(const at::Tensor& out);
+
+/// Of xz and every parameter that is there.
+std::vector<at::Tensor> gradients_of(Problem& leaves);
+
+}  // namespace vim::ops
