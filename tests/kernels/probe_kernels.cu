@@ -27,6 +27,7 @@ LaunchShape shape_for(int64_t threads) {
 
 template <int kPack, typename T>
 __global__ void load_kernel(const T* from, float* to, int64_t count) {
+  begin_kernel();
   const int64_t at = thread_number() * kPack;
   if (at < count) {
     float values[kPack];
@@ -37,6 +38,7 @@ __global__ void load_kernel(const T* from, float* to, int64_t count) {
 
 template <int kPack, typename T>
 __global__ void store_kernel(const float* from, T* to, int64_t count) {
+  begin_kernel();
   const int64_t at = thread_number() * kPack;
   if (at < count) {
     float values[kPack];
@@ -46,6 +48,7 @@ __global__ void store_kernel(const float* from, T* to, int64_t count) {
 }
 
 __global__ void unary_kernel(Unary function, const float* x, float* y, int64_t count) {
+  begin_kernel();
   const int64_t i = thread_number();
   if (i >= count) {
     return;
@@ -87,6 +90,7 @@ __device__ void store_sums(const float (&fragment)[4], float* d) {
 }
 
 __global__ void mma_tf32_kernel(const float* a, const float* b, float* d) {
+  begin_kernel();
   const int group = threadIdx.x / 4;
   const int member = threadIdx.x % 4;
   const float a_fragment[4] = {
@@ -107,6 +111,7 @@ __device__ uint32_t pair_of(float low, float high) {
 }
 
 __global__ void mma_bf16_kernel(const float* a, const float* b, float* d) {
+  begin_kernel();
   const int group = threadIdx.x / 4;
   const int first = threadIdx.x % 4 * 2;
   uint32_t a_fragment[4];
