@@ -33,7 +33,8 @@ struct CaseMaker {
 };
 
 /// The selective scan: both directions and gate as in the mixer; `_y` writes the sum for the
-/// backward too, as training does on a GPU; `_long` is one direction of one long sequence.
+/// backward too, as training does on a GPU; `_keeping` and `_kept` write and read states on the way
+/// besides; `_long` is one direction of one long sequence.
 std::vector<CaseMaker> scan_cases(const BenchTraits& traits);
 
 /// The other kernels.

@@ -22,6 +22,7 @@ struct ScanForm {
   int64_t seqlen = 0;
   int num_directions = 0;
   bool has_y = false;
+  bool keeps_states = false;  // where the kernels can
 };
 
 ScanForm mixer_form(const CaseSetting& setting, bool has_y) {
@@ -29,6 +30,11 @@ ScanForm mixer_form(const CaseSetting& setting, bool has_y) {
 }
 
 ScanForm long_form(bool has_y) { return {1, kLongSeqlen, 1, has_y}; }
+
+ScanForm keeping(ScanForm form) {
+  form.keeps_states = true;
+  return form;
+}
 
 class ScanProblem {
  public:
@@ -74,6 +80,16 @@ class ScanProblem {
       grads.ddelta_bias = arrays_.floats(p.d_inner);
     }
   }
+
+  // Gives the kernels a place for the states that they can keep.
+  void keep_states(const kernels::DeviceEntries& entries) {
+    ScanParams& p = backward_.forward;
+    kept_bytes_ = entries.selective_scan_kept_states_size(p);
+    p.kept_states = kept_bytes_ > 0 ? arrays_.allocate(kept_bytes_) : nullptr;
+  }
+
+  // The states that are kept, which one pass writes and the other reads.
+  double kept_bytes() const { return static_cast<double>(kept_bytes_); }
 
   // Tokens times channels, of one array as wide as d_inner.
   double wide_bytes() const { return bytes_of(backward_.forward.d_inner); }
@@ -132,20 +148,22 @@ class ScanProblem {
   BenchArrays arrays_;
   kernels::DType dtype_;
   int64_t dt_rank_;
+  size_t kept_bytes_ = 0;
   ScanBackwardParams backward_;
 };
 
-// Reads u, delta, B, C, A, D, bias and z; writes out, and y where it is kept.
+// Reads u, delta, B, C, A, D, bias and z; writes out, and y and states where they are kept.
 OpCase make_forward(const CaseSetting& setting, const ScanForm& form) {
   const auto problem = std::make_shared<ScanProblem>(setting, form);
   const kernels::DeviceEntries& entries = setting.device.entries();
   ScanParams& params = problem->forward();
+  if (form.keeps_states) problem->keep_states(entries);
   params.workspace =
       problem->arrays().allocate(entries.selective_scan_forward_workspace_size(params));
   const double wide_arrays = form.has_y ? 3.0 : 2.0;
   return {
       problem->sizes(),
-      problem->direction_bytes() + wide_arrays * problem->wide_bytes(),
+      problem->direction_bytes() + wide_arrays * problem->wide_bytes() + problem->kept_bytes(),
       problem->exponentials(),
       [problem, &entries, stream = setting.device.stream()] {
         entries.selective_scan_forward(problem->forward(), stream);
@@ -154,12 +172,14 @@ OpCase make_forward(const CaseSetting& setting, const ScanForm& form) {
 
 // Reads what the forward reads, dout, and y where it is kept; writes the gradients of all inputs
 // and, as the mixer wants it for the out-projection's gradient, out again. The states are computed
-// again, so every exponential counts twice: for the states and for their gradients.
+// again, so every exponential counts twice: for the states and for their gradients. Kept states
+// save the first: within a tile of tokens, where they are computed again, so are the gradients.
 OpCase make_backward(const CaseSetting& setting, const ScanForm& form) {
   const auto problem = std::make_shared<ScanProblem>(setting, form);
   const kernels::DeviceEntries& entries = setting.device.entries();
   problem->add_grads();
   ScanBackwardParams& params = problem->backward();
+  if (form.keeps_states) problem->keep_states(entries);
   if (form.has_y) {  // what the backward reads is what a forward has written
     ScanParams forward = params.forward;
     forward.workspace =
@@ -171,8 +191,9 @@ OpCase make_backward(const CaseSetting& setting, const ScanForm& form) {
   const double wide_arrays = form.has_y ? 5.0 : 4.0;  // z, dout, dz, out and y
   return {
       problem->sizes(),
-      2.0 * problem->direction_bytes() + wide_arrays * problem->wide_bytes(),
-      2.0 * problem->exponentials(),
+      2.0 * problem->direction_bytes() + wide_arrays * problem->wide_bytes() +
+          problem->kept_bytes(),
+      (problem->kept_bytes() > 0.0 ? 1.0 : 2.0) * problem->exponentials(),
       [problem, &entries, stream = setting.device.stream()] {
         entries.selective_scan_backward(problem->backward(), stream);
       }};
@@ -184,6 +205,14 @@ OpCase forward(const CaseSetting& setting) {
 
 OpCase forward_y(const CaseSetting& setting) {
   return make_forward(setting, mixer_form(setting, true));
+}
+
+OpCase forward_keeping(const CaseSetting& setting) {
+  return make_forward(setting, keeping(mixer_form(setting, true)));
+}
+
+OpCase backward_kept(const CaseSetting& setting) {
+  return make_backward(setting, keeping(mixer_form(setting, true)));
 }
 
 OpCase backward(const CaseSetting& setting) {
@@ -202,6 +231,8 @@ std::vector<CaseMaker> scan_cases(const BenchTraits& traits) {
   std::vector<CaseMaker> cases = {{"selective_scan_forward", forward}};
   if (traits.keeps_ungated_sum) {
     cases.push_back({"selective_scan_forward_y", forward_y});
+    cases.push_back({"selective_scan_forward_keeping", forward_keeping});
+    cases.push_back({"selective_scan_backward_kept", backward_kept});
   }
   cases.push_back({"selective_scan_backward", backward});
   cases.push_back({"selective_scan_forward_long", forward_long});
