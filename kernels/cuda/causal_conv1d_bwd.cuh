@@ -132,18 +132,38 @@ __device__ __forceinline__ void add_input_grad(
   }
 }
 
-/// Reads what kSteps steps need and turns it into windows of x and g.
+/// What kSteps steps need, as it lies in memory: on its way while the steps before are walked.
+template <int kSteps, typename T, int kPack, int kDirections>
+struct ConvBackwardInputs {
+  RawPack<T, kPack> x[kSteps];
+  RawPack<T, kPack> dout[kDirections][kSteps];
+
+  /// Of the steps that lie `ahead` of the view's.
+  template <int kTaps>
+  __device__ __forceinline__ void fetch(
+      const ConvBackwardView<T, kTaps, kPack, kDirections>& view, int ahead) {
+#pragma unroll
+    for (int r = 0; r < kSteps; ++r) {
+      x[r] = view.x.fetch(kTaps - 1 + ahead + r);
+#pragma unroll
+      for (int i = 0; i < kDirections; ++i) dout[i][r] = view.dout[i].fetch(ahead + r);
+    }
+  }
+};
+
+/// Turns the inputs of kSteps steps into windows of x and g.
 template <int kSteps, typename T, int kTaps, int kPack, int kDirections>
 __device__ __forceinline__ void fill_windows(
     const ConvBackwardView<T, kTaps, kPack, kDirections>& view,
+    const ConvBackwardInputs<kSteps, T, kPack, kDirections>& inputs,
     ConvBackwardState<kTaps, kPack, kDirections>& state) {
   constexpr int kHalo = kTaps - 1;
 #pragma unroll
   for (int r = 0; r < kSteps; ++r) {
-    view.x.load(kHalo + r, state.x[kHalo + r]);
+    unpack_raw(inputs.x[r], state.x[kHalo + r]);
 #pragma unroll
     for (int i = 0; i < kDirections; ++i) {
-      view.dout[i].load(r, state.grads[i][kHalo + r]);
+      unpack_raw(inputs.dout[i][r], state.grads[i][kHalo + r]);
     }
   }
   if (!view.has_silu) {
@@ -202,11 +222,16 @@ __device__ __forceinline__ void walk_chunk(
   for (int j = 0; j < kHalo; ++j) {
     view.x.load(j, state.x[j]);
   }
-  fill_windows<kHalo>(view, state);
+  ConvBackwardInputs<kHalo, T, kPack, kDirections> halo;
+  halo.fetch(view, 0);
+  ConvBackwardInputs<kConvBackwardUnroll, T, kPack, kDirections> inputs;
+  inputs.fetch(view, kHalo);
+  fill_windows(view, halo, state);
   advance<kHalo>(view, state);
 #pragma unroll 1
   for (int step = place.begin; step < place.end; step += kConvBackwardUnroll) {
-    fill_windows<kConvBackwardUnroll>(view, state);
+    fill_windows(view, inputs, state);
+    inputs.fetch(view, kConvBackwardUnroll);
 #pragma unroll
     for (int r = 0; r < kConvBackwardUnroll; ++r) {
       use_gradients(view, state, r);

@@ -54,18 +54,24 @@ __global__ void __launch_bounds__(kConvThreads)
       Output(params.direction[0].out, place, seqlen, place.begin + taps[0].lead),
       Output(params.direction[kLast].out, place, seqlen, place.begin + taps[kLast].lead)};
   ConvTokens<const T, kPack> tokens(params.x, place, seqlen, place.begin);
+  RawPack<T, kPack> next[kUnroll];  // on their way while the steps before are walked
   float x[kHalo + kUnroll][kPack];
+#pragma unroll
+  for (int r = 0; r < kUnroll; ++r) {
+    next[r] = tokens.fetch(kHalo + r);
+  }
 #pragma unroll
   for (int j = 0; j < kHalo; ++j) {
     tokens.load(j, x[j]);
   }
 #pragma unroll 1
   for (int step = place.begin; step < place.end; step += kUnroll) {
+    tokens.advance(kUnroll);
 #pragma unroll
     for (int r = 0; r < kUnroll; ++r) {
-      tokens.load(kHalo + r, x[kHalo + r]);
+      unpack_raw(next[r], x[kHalo + r]);
+      next[r] = tokens.fetch(kHalo + r);
     }
-    tokens.advance(kUnroll);
 #pragma unroll
     for (int i = 0; i < kDirections; ++i) {
       write_outputs(taps[i], x, out[i], params.silu);

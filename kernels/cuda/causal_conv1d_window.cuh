@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/cuda/causal_conv1d_plan.h"
 #include "kernels/cuda/device.cuh"
@@ -42,6 +43,8 @@ __device__ __forceinline__ ConvPlace conv_place(const ConvParams& params, const 
 /// A walk along the tokens of one batch entry at a thread's channels. T is const for an input.
 template <typename T, int kPack>
 struct ConvTokens {
+  using Raw = RawPack<std::remove_const_t<T>, kPack>;
+
   T* data;  // of `token`, which may lie outside the sequence
   int token;
   unsigned stride;  // unsigned, so that an address is one instruction
@@ -68,6 +71,11 @@ struct ConvTokens {
   __device__ __forceinline__ void advance(int tokens) {
     data = at(tokens);
     token += tokens;
+  }
+
+  /// As it lies in memory, to be converted when it is needed; zeros outside the sequence.
+  __device__ __forceinline__ Raw fetch(int ahead) const {
+    return has(ahead) ? load_raw<kPack>(at(ahead)) : Raw{};
   }
 
   /// Zeros for a token outside the sequence.

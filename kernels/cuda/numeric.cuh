@@ -76,19 +76,30 @@ __device__ __forceinline__ uint32_t pack_pair(float low, float high, Float16) {
 
 }  // namespace detail
 
-/// Loads n elements from `from`, aligned to the pack, as floats: the bits of kernels/storage.h.
-template <int n, typename T>
-__device__ __forceinline__ void load_pack(const T* from, float (&values)[n]) {
+/// n elements of T as they lie in memory.
+template <typename T, int n>
+union RawPack {
   using Access = typename detail::Access<sizeof(T) * n>::Type;
-  constexpr int kAccesses = sizeof(T) * n / sizeof(Access);
-  union {
-    Access access[kAccesses];
-    uint32_t words[(sizeof(T) * n + 3) / 4];
-  } pack;
+  static constexpr int kAccesses = sizeof(T) * n / sizeof(Access);
+  Access access[kAccesses];
+  uint32_t words[(sizeof(T) * n + 3) / 4];
+};
+
+/// Loads n elements from `from`, aligned to the pack.
+template <int n, typename T>
+__device__ __forceinline__ RawPack<T, n> load_raw(const T* from) {
+  using Raw = RawPack<T, n>;
+  Raw pack;
 #pragma unroll
-  for (int i = 0; i < kAccesses; ++i) {
-    pack.access[i] = reinterpret_cast<const Access*>(from)[i];
+  for (int i = 0; i < Raw::kAccesses; ++i) {
+    pack.access[i] = reinterpret_cast<const typename Raw::Access*>(from)[i];
   }
+  return pack;
+}
+
+/// The elements as floats: the bits of kernels/storage.h.
+template <typename T, int n>
+__device__ __forceinline__ void unpack_raw(const RawPack<T, n>& pack, float (&values)[n]) {
   if constexpr (sizeof(T) == 4) {
 #pragma unroll
     for (int i = 0; i < n; ++i) {
@@ -102,6 +113,12 @@ __device__ __forceinline__ void load_pack(const T* from, float (&values)[n]) {
       detail::unpack_pair(pack.words[i], T{}, values[2 * i], values[2 * i + 1]);
     }
   }
+}
+
+/// Loads n elements from `from`, aligned to the pack, as floats.
+template <int n, typename T>
+__device__ __forceinline__ void load_pack(const T* from, float (&values)[n]) {
+  unpack_raw<T, n>(load_raw<n>(from), values);
 }
 
 /// Stores n floats to `to`, aligned to the pack, rounded to nearest even: the bits of
