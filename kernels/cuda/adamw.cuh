@@ -56,7 +56,6 @@ __device__ __forceinline__ void adamw_pack(
 // kPack is 1 where an array is not aligned for more; the last elements of any array go one by one.
 template <typename Shadow, int kPack>
 __global__ void __launch_bounds__(kAdamWThreads) adamw_kernel(AdamWParams params) {
-  begin_kernel();
   if (params.found_inf != nullptr && *params.found_inf != 0.0F) {
     return;  // the whole block: all threads read the same scalar
   }

@@ -118,7 +118,6 @@ __device__ __forceinline__ void backward_row(
 template <class Tile, bool kHasBias>
 __global__ void __launch_bounds__(kNormThreads, (min_blocks<Tile, kHasBias>()))
     add_norm_backward_kernel(AddNormBackwardParams params, float* partial) {
-  begin_kernel();
   const AddNormParams& forward = params.forward;
   const int dim = static_cast<int>(forward.dim);
   const int64_t begin = static_cast<int64_t>(blockIdx.x) * kNormChunkRows;

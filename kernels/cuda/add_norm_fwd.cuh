@@ -57,7 +57,6 @@ __device__ __forceinline__ void normalize_row(
 // One row for each kLanes lanes.
 template <class Tile>
 __global__ void __launch_bounds__(kNormThreads) add_norm_forward_kernel(AddNormParams params) {
-  begin_kernel();
   const int64_t first = static_cast<int64_t>(blockIdx.x) * Tile::kRows;
   const RowPlace place(params, first + threadIdx.x / Tile::kLanes);
   const int64_t base = place.row * params.dim;

@@ -50,7 +50,6 @@ struct ReduceShared {
 // dbias.
 __global__ void __launch_bounds__(kReduceWarps* kWarpSize)
     add_norm_reduce_kernel(AddNormBackwardParams params, const float* partial, int64_t num_chunks) {
-  begin_kernel();
   auto* shared = block_shared<ReduceShared>();
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
   const int warp = static_cast<int>(threadIdx.x) / kWarpSize;

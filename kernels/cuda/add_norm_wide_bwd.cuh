@@ -13,7 +13,6 @@ constexpr int kColumnWarps = 8;  // rows that a column block reads at a time
 // dv, dx and the row statistics, which the column sums need.
 __global__ void __launch_bounds__(kNormThreads)
     add_norm_wide_backward_kernel(AddNormBackwardParams params, NormRowStats* row_stats) {
-  begin_kernel();
   const AddNormParams& forward = params.forward;
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kNormWarps + threadIdx.x / kWarpSize;
   if (row >= forward.rows) {
@@ -61,7 +60,6 @@ struct ColumnShared {
 // channel. partial is (chunks, 2, dim).
 __global__ void __launch_bounds__(kColumnWarps* kWarpSize) add_norm_column_sums_kernel(
     AddNormBackwardParams params, const NormRowStats* row_stats, float* partial) {
-  begin_kernel();
   auto* shared = block_shared<ColumnShared>();
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
   const int warp = static_cast<int>(threadIdx.x) / kWarpSize;

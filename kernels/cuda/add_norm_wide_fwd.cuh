@@ -7,7 +7,6 @@ namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
 __global__ void __launch_bounds__(kNormThreads) add_norm_wide_forward_kernel(AddNormParams params) {
-  begin_kernel();
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kNormWarps + threadIdx.x / kWarpSize;
   if (row >= params.rows) {
     return;

@@ -250,7 +250,6 @@ struct ConvTileSums {
 template <typename T, int kTaps, int kPack, int kDirections>
 __global__ void __launch_bounds__(kConvThreads)
     causal_conv1d_backward_kernel(ConvBackwardParams params, ConvGrid grid, float* partial) {
-  begin_kernel();
   using TileSums = ConvTileSums<kTaps, kPack>;
   TileSums* shared = block_shared<TileSums>();  // [kConvWarps][kDirections]
   ConvBackwardState<kTaps, kPack, kDirections> state;

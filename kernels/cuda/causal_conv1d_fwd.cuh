@@ -38,7 +38,6 @@ __device__ __forceinline__ void write_outputs(
 template <typename T, int kTaps, int kPack, int kDirections>
 __global__ void __launch_bounds__(kConvThreads)
     causal_conv1d_forward_kernel(ConvParams params, ConvGrid grid) {
-  begin_kernel();
   constexpr int kHalo = kTaps - 1;
   constexpr int kUnroll = kConvForwardUnroll;
   const ConvPlace place = conv_place<kTaps, kPack>(params, grid);

@@ -49,7 +49,6 @@ __device__ __forceinline__ void store_conv_gradient(
 
 __global__ void __launch_bounds__(kConvReduceWarps* kWarpSize) causal_conv1d_reduce_kernel(
     ConvBackwardParams params, ConvPartialShape shape, const float* partial) {
-  begin_kernel();
   auto* shared = block_shared<ConvReduceSums>();
   const int lane = threadIdx.x % kWarpSize;
   const int warp = threadIdx.x / kWarpSize;

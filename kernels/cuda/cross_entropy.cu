@@ -102,7 +102,6 @@ __device__ void cross_entropy_row(const CrossEntropyParams& params, int64_t row,
 
 __global__ void __launch_bounds__(kLossThreads)
     cross_entropy_kernel(CrossEntropyParams params, SmoothTargets smooth) {
-  begin_kernel();
   const int64_t row = blockIdx.x;
   if (params.targets == nullptr) {
     cross_entropy_row(params, row, label_target(params, smooth, row));
@@ -113,7 +112,6 @@ __global__ void __launch_bounds__(kLossThreads)
 }
 
 __global__ void __launch_bounds__(kLossThreads) loss_sum_kernel(LossSumParams params) {
-  begin_kernel();
   auto* shared = block_shared<TotalShared>();
   const auto thread = static_cast<int>(threadIdx.x);
   double total = 0.0;

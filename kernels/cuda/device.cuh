@@ -2,20 +2,16 @@
 //
 // Device code keeps to what the host emulation (tests/emulation) offers: all shared memory is
 // dynamic and comes from block_shared, threads wait for one another only in __syncthreads and the
-// warp collectives, and inline PTX stands behind named functions with a host twin. A kernel begins
-// with begin_kernel.
+// warp collectives, and inline PTX stands behind named functions with a host twin.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <stdexcept>
-#include <string>
 #include <type_traits>
 
 #include "kernels/cuda/check.h"
-#include "kernels/cuda/device_info.h"
 #include "kernels/cuda/namespace.h"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
@@ -31,19 +27,6 @@ struct LaunchShape {
   size_t shared_bytes = 0;
   cudaStream_t stream = nullptr;
 };
-
-/// Waits until what the stream did before the launch is done and can be read. Where a device allows
-/// it, launches take place while the kernel before them still runs (PTX ISA, griddepcontrol): a
-/// kernel calls this before it reads or writes memory.
-__device__ __forceinline__ void begin_kernel() {
-#ifdef __CUDACC__
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-#else
-  emulation::begin_thread();
-#endif
-}
 
 /// Launches kernel(args...), asking for more than 48 KiB of shared memory where the shape wants it.
 /// Throws std::runtime_error naming the kernel if the launch is refused.
@@ -62,26 +45,11 @@ void launch(
     }
   }
 #ifdef __CUDACC__
-  cudaLaunchAttribute early = {};
-  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  early.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config = {};
-  config.gridDim = shape.grid;
-  config.blockDim = shape.block;
-  config.dynamicSmemBytes = shape.shared_bytes;
-  config.stream = shape.stream;
-  config.attrs = &early;
-  config.numAttrs = launches_early() ? 1 : 0;
-  cudaLaunchKernelEx(&config, kernel, args...);  // check_launch sees the error
+  kernel<<<shape.grid, shape.block, shape.shared_bytes, shape.stream>>>(args...);
 #else
-  const uint64_t threads = emulation::num_threads(shape.grid) * emulation::num_threads(shape.block);
-  const uint64_t begun = emulation::num_begun();
   emulation::launch(
       {name, reinterpret_cast<const void*>(kernel), shape.grid, shape.block, shape.shared_bytes},
       [&] { kernel(args...); });
-  if (cudaPeekAtLastError() == cudaSuccess && emulation::num_begun() != begun + threads) {
-    throw std::runtime_error(std::string(name) + ": not every thread has called begin_kernel");
-  }
 #endif
   check_launch(name);
 }

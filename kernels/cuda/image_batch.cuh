@@ -291,7 +291,6 @@ __device__ __forceinline__ void for_each_group(
 template <typename T, class Shape>
 __global__ void __launch_bounds__(kImageThreads)
     image_batch_kernel(ImageBatchParams params, ImageWindows windows, int num_groups) {
-  begin_kernel();
   auto* table = block_shared<LevelTable>();
   fill_levels(params, table);
   const SampleImages images = sample_images(params, blockIdx.x);
@@ -305,7 +304,6 @@ __global__ void __launch_bounds__(kImageThreads)
 template <typename T, class Shape>
 __global__ void __launch_bounds__(kImageThreads, 3)
     image_erase_kernel(ImageBatchParams params, ImageWindows windows, int num_groups) {
-  begin_kernel();
   auto* table = block_shared<LevelTable>();
   fill_levels(params, table);
   const SampleImages images = sample_images(params, blockIdx.x);

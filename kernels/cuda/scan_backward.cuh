@@ -324,7 +324,6 @@ __device__ __forceinline__ void for_each_segment(
 template <typename Form>
 __global__ void __launch_bounds__(kWarpSize, Form::kResidentWarps)
     scan_adjoint_kernel(ScanBackwardParams params, ScanBackwardPlan plan) {
-  begin_kernel();
   const ScanParams& forward = params.forward;
   for_each_segment(forward, plan, [&](ScanBlock& block) {
     const LaneChannel channel = load_channel(forward, block);
@@ -349,7 +348,6 @@ __global__ void __launch_bounds__(kWarpSize, Form::kResidentWarps)
 template <typename Form>
 __global__ void __launch_bounds__(kWarpSize, Form::kResidentWarps)
     scan_backward_kernel(ScanBackwardParams params, ScanBackwardPlan plan) {
-  begin_kernel();
   const ScanParams& forward = params.forward;
   for_each_segment(forward, plan, [&](ScanBlock& block) {
     LaneChannel channel = load_channel(forward, block);

@@ -18,7 +18,6 @@ constexpr int kCarryAhead = 8;  // chunks whose loads overlap
 /// one warp and walks one direction.
 template <typename Form>
 __global__ void __launch_bounds__(kWarpSize) scan_chunk_kernel(ScanParams params, ScanSplit split) {
-  begin_kernel();
   const ScanWarp warp = locate_warp(params, split, Form::kChannels);
   ScanLane<Form> lane(params, warp);
   auto& shared = *block_shared<typename Form::Shared>();
@@ -51,7 +50,6 @@ __global__ void __launch_bounds__(kWarpSize) scan_chunk_kernel(ScanParams params
 /// channel, state).
 __global__ void __launch_bounds__(kCarryThreads)
     scan_carry_kernel(ScanParams params, ScanSplit split) {
-  begin_kernel();
   const int64_t entries = params.d_inner * params.d_state;
   const int64_t index = static_cast<int64_t>(blockIdx.x) * kCarryThreads + threadIdx.x;
   if (index >= params.num_directions * params.batch * entries) {

@@ -173,7 +173,6 @@ __device__ inline int first_half(const ScanWarp& warp) {
 template <typename Form>
 __global__ void __launch_bounds__(kMaxDirections* kWarpSize, Form::kChannelLanes == 1 ? 8 : 10)
     scan_forward_kernel(ScanParams params, ScanSplit split) {
-  begin_kernel();
   const ScanWarp warp = locate_warp(params, split, Form::kChannels);
   ScanLane<Form> lane(params, warp);
   lane.enter(params, warp, split);

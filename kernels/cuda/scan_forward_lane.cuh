@@ -265,7 +265,6 @@ class ForwardLaneWalk {
 template <typename Form, int kRankSteps>
 __global__ void __launch_bounds__(kMaxDirections* kWarpSize, 8)
     scan_forward_lane_kernel(ScanParams params, ScanSplit split) {
-  begin_kernel();
   static_assert(Form::kIsPlain && Form::kChannelLanes == 1, "a channel a lane");
   const ScanWarp warp = locate_warp(params, split, Form::kChannels);
   ScanLane<Form> lane(params, warp);

@@ -29,7 +29,6 @@ struct ScanGateParams {
 
 template <typename T, int kPack>
 __global__ void __launch_bounds__(kGateThreads) scan_gate_kernel(ScanGateParams params) {
-  begin_kernel();
   const int64_t packs = params.d_inner / kPack;
   const int64_t index = static_cast<int64_t>(blockIdx.x) * kGateThreads + threadIdx.x;
   if (index >= params.batch * params.seqlen * packs) {

@@ -37,7 +37,6 @@ __device__ __forceinline__ void add_loaded(
 template <typename T>
 __global__ void __launch_bounds__(kBcReduceThreads)
     scan_reduce_bc_kernel(ScanBackwardParams params, ScanBackwardPlan plan) {
-  begin_kernel();
   const ScanParams& forward = params.forward;
   // Counts of blocks and tiles fit into 32 bits.
   const unsigned tile_blocks = static_cast<unsigned>(plan.token_tiles + 3) / 4;
@@ -107,7 +106,6 @@ struct BatchSums {
 };
 
 __global__ void __launch_bounds__(kBatchReduceThreads) scan_reduce_batch_kernel(BatchSums sums) {
-  begin_kernel();
   const BatchSum& sum = sums.sum[blockIdx.y];
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
   const int slice = static_cast<int>(threadIdx.x) / kWarpSize;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "kernels/cuda/device_info.h"
+#include "kernels/cuda/check.h"
 #include "kernels/cuda/plan.h"
 #include "kernels/cuda/scan_backward.cuh"
 #include "kernels/cuda/scan_backward_split.cuh"
@@ -102,6 +102,19 @@ void visit_form(const ScanBackwardParams& params, F f) {
   } else {
     f(ScanBackwardForm<T, false>{});
   }
+}
+
+int64_t num_multiprocessors() {
+  static const int64_t count = [] {
+    int device = 0;
+    int value = 0;
+    check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+    check_cuda(
+        cudaDeviceGetAttribute(&value, cudaDevAttrMultiProcessorCount, device),
+        "cudaDeviceGetAttribute");
+    return int64_t{value};
+  }();
+  return count;
 }
 
 // Warps that take the bundles in turns: as few as give no more turns than a full device does.

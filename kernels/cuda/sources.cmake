@@ -9,7 +9,6 @@ set(VIM_CUDA_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/causal_conv1d_plan.cpp
   ${CMAKE_CURRENT_LIST_DIR}/check.cpp
   ${CMAKE_CURRENT_LIST_DIR}/cross_entropy.cu
-  ${CMAKE_CURRENT_LIST_DIR}/device_info.cpp
   ${CMAKE_CURRENT_LIST_DIR}/entries.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_batch.cu
   ${CMAKE_CURRENT_LIST_DIR}/selective_scan_bwd.cu

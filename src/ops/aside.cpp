@@ -16,10 +16,6 @@ namespace {
 
 using c10::impl::VirtualGuardImpl;
 
-// Works whose inputs are held although the current stream has not waited for them yet. More would
-// let it run further ahead, but cost memory.
-constexpr size_t kMostUnderWay = 3;
-
 c10::Event recorded(const c10::Stream& stream) {
   c10::Event event(stream.device_type());
   event.record(stream);
@@ -29,6 +25,7 @@ c10::Event recorded(const c10::Stream& stream) {
 // What is aside of one device's current stream.
 struct Aside {
   bool is_open = false;
+  size_t most_under_way = 0;
   std::optional<c10::Stream> stream;  // the same in all scopes: libraries keep memory for each
   std::deque<std::pair<c10::Event, std::vector<at::Tensor>>> under_way;
 
@@ -51,13 +48,14 @@ Aside& aside_of(const at::Device& device) {
 
 }  // namespace
 
-AsideScope::AsideScope(const at::Device& device) : device_(device) {
+AsideScope::AsideScope(const at::Device& device, size_t most_under_way) : device_(device) {
   if (device_.is_cpu()) {
     return;
   }
   Aside& aside = aside_of(device_);
   TORCH_CHECK(!aside.is_open, "AsideScope: there is one already for ", device_);
   aside.is_open = true;
+  aside.most_under_way = most_under_way;
   if (!aside.stream) {
     const VirtualGuardImpl devices(device_.type());
     aside.stream = devices.getStreamFromGlobalPool(device_, /*isHighPriority=*/false);
@@ -91,7 +89,7 @@ void run_aside(const std::vector<at::Tensor>& inputs, const std::function<void()
     work();
   }
   aside.under_way.emplace_back(recorded(*aside.stream), inputs);
-  aside.wait(current, kMostUnderWay);
+  aside.wait(current, aside.most_under_way);
 }
 
 }  // namespace vim::ops

@@ -13,7 +13,9 @@ namespace vim::ops {
 /// device. On the CPU it does nothing.
 class AsideScope {
  public:
-  explicit AsideScope(const at::Device& device);
+  /// most_under_way: works whose inputs are held although the current stream has not waited for
+  /// them yet. More lets them run further behind, and costs memory.
+  AsideScope(const at::Device& device, size_t most_under_way);
   AsideScope(const AsideScope&) = delete;
   AsideScope& operator=(const AsideScope&) = delete;
   ~AsideScope();

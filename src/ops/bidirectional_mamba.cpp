@@ -78,6 +78,7 @@ class BidirectionalMambaFunction : public torch::autograd::Function<Bidirectiona
          {kept.p,
           kept.ungated,
           kept.u,
+          kept.delta,
           kept.kept_states,
           prepared.x_proj,
           prepared.dt_proj,
@@ -102,9 +103,9 @@ class BidirectionalMambaFunction : public torch::autograd::Function<Bidirectiona
     options.gradient_mode = context->saved_data["gradient_mode"].toTensor();
     const at::TensorList all(saved);
     const at::TensorList made = all.slice(num_tensors(flags));
-    options.prepared = {made[4], made[5], made[6]};
+    options.prepared = {made[5], made[6], made[7]};
     const MambaCore core = make_core(all.slice(0, num_tensors(flags)), flags, options);
-    const MambaCoreSaved kept{made[0], made[1], made[2], made[3]};
+    const MambaCoreSaved kept{made[0], made[1], made[2], made[3], made[4]};
     const variable_list grads = mamba_core_backward(core, kept, grad_outputs[0].contiguous());
     variable_list result = gather(grads, context->saved_data["places"].toIntVector());
     result.resize(result.size() + 3);  // nothing for places, flags and options

@@ -50,7 +50,7 @@ std::vector<PreparedBranches> prepare_layers(
 struct BidirectionalMambaOptions {
   double scale = 1.0;        // 1/2 averages two directions
   bool gate_defect = false;  // the official v1 gradient: dz misses the second direction
-  /// Keeps the convolutions' outputs and, where the kernels can, states of the scan for the
+  /// Keeps the convolutions' outputs, delta and, where the kernels can, states of the scan for the
   /// backward: more memory, less time.
   bool keeps_activations = false;
   Weight out_proj;            // (embed_dim, d_inner); undefined value: none

@@ -259,13 +259,15 @@ at::Tensor mamba_core_forward(const MambaCore& core, MambaCoreSaved* saved) {
   if (saved != nullptr && DeviceCall(core.xz).is_on_device()) {
     made.ungated = at::empty(projected.u[0].sizes(), projected.u.options());
   }
+  const bool keeps = saved != nullptr && core.options.keeps_activations;
   std::vector<ScanBranch> branches = scan_branches(core, projected);
-  if (!scan_projects_delta(branches, scan_shared(core, made))) {
+  if (keeps || !scan_projects_delta(branches, scan_shared(core, made))) {
     projected.delta = make_delta(core, projected.u, projected.p);
     branches = scan_branches(core, projected);
   }
-  if (saved != nullptr && core.options.keeps_activations) {
+  if (keeps) {
     made.u = projected.u;
+    made.delta = projected.delta;
     made.kept_states = make_kept_states(branches, scan_shared(core, made));
   }
   const at::Tensor y = scan_forward(branches, scan_shared(core, made));
@@ -281,7 +283,8 @@ std::vector<at::Tensor> mamba_core_backward(
   projected.u =
       saved.u.defined() ? saved.u : conv_forward(core.x(), core.conv_branches(), /*silu=*/true);
   projected.p = saved.p;
-  projected.delta = make_delta(core, projected.u, projected.p);
+  projected.delta =
+      saved.delta.defined() ? saved.delta : make_delta(core, projected.u, projected.p);
   CoreGrads grads = make_grads(core, projected.u);
   std::vector<ScanBranchGrads> by_branch = scan_grads(core, grads);
   ParameterGradient out_proj(core.options.out_proj.value, core.options.gradient_mode);

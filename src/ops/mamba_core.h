@@ -45,6 +45,7 @@ struct MambaCoreSaved {
   at::Tensor p;            // the small projections, (projected, batch, seqlen, columns)
   at::Tensor ungated;      // see ScanShared; undefined on the CPU
   at::Tensor u;            // the convolutions' outputs; undefined: computed again
+  at::Tensor delta;        // of each projected branch; undefined: computed again
   at::Tensor kept_states;  // see ScanShared; undefined: computed again
 };
 

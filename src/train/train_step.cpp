@@ -19,6 +19,16 @@
 #include "src/train/mix.h"
 
 namespace vim::train {
+namespace {
+
+// Products for weight gradients that may wait with their inputs (ops::AsideScope): those of a layer
+// and a third where memory is not to be saved, else of half a layer.
+size_t most_aside(models::Recompute recompute) {
+  return recompute == models::Recompute::kNone ? 8 : 3;
+}
+
+}  // namespace
+
 TrainStep::TrainStep(models::VisionMamba model, TrainStepOptions options)
     : options_(std::move(options)),
       model_(std::move(model)),
@@ -147,9 +157,15 @@ void TrainStep::backward(const at::Tensor& loss, bool is_first) {
   ops::set_gradient_mode(
       gradient_mode_, is_first ? ops::GradientMode::kWrite : ops::GradientMode::kAdd);
   const at::Tensor& scale = store_.loss_scale();
-  ops::AsideScope aside(device_);
+  // Launched one by one, the host is what a step waits for: nothing is gained beside it.
+  std::optional<ops::AsideScope> aside;
+  if (graph_ && graph_->obstacle().empty()) {
+    aside.emplace(device_, most_aside(options_.train.recompute));
+  }
   (scale.defined() ? loss * scale : loss).backward();
-  aside.join();
+  if (aside) {
+    aside->join();
+  }
 }
 
 void TrainStep::forward_backward(const data::LoadedBatch& batch) {

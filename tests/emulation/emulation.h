@@ -34,12 +34,6 @@ void set_seed(uint64_t seed);
 /// Fiber switches of this OS thread so far.
 uint64_t num_switches();
 
-/// What a kernel calls first in every thread, and how often that was done in this OS thread.
-void begin_thread();
-uint64_t num_begun();
-
-constexpr uint64_t num_threads(const dim3& size) { return uint64_t{size.x} * size.y * size.z; }
-
 /// Runs body(context) in every thread of the grid. A launch that a device would refuse sets the
 /// last CUDA error. Throws std::runtime_error for a deadlock, barriers that do not match, a shuffle
 /// from a lane outside its mask, or a write beyond the shared memory.

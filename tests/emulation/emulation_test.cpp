@@ -45,7 +45,6 @@ bool contains(const std::string& text, const std::string& part) {
 
 // Two warps write one word without a barrier between them.
 __global__ void race_kernel(int* out) {
-  begin_kernel();
   int* word = block_shared<int>();
   if (threadIdx.x % kWarpSize == 0) {
     *word = static_cast<int>(threadIdx.x);
@@ -58,7 +57,6 @@ __global__ void race_kernel(int* out) {
 
 // Every thread reads what the thread half a block away wrote.
 __global__ void exchange_kernel(float* out, bool has_barrier) {
-  begin_kernel();
   float* values = block_shared<float>();
   values[threadIdx.x] = static_cast<float>(threadIdx.x);
   if (has_barrier) {
@@ -99,7 +97,6 @@ TEST_CASE("a missing barrier lets a thread read poison", "[emulation]") {
 }
 
 __global__ void order_kernel(std::vector<int>* order) {
-  begin_kernel();
   order->push_back(static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x));
 }
 
@@ -112,7 +109,6 @@ std::vector<int> run_order(uint64_t seed) {
 
 // Copies a word into shared memory beside the thread, and a zero where there is none.
 __global__ void async_copy_kernel(const float* from, float* out, bool waits_first) {
-  begin_kernel();
   float* words = block_shared<float>();
   copy_async<4>(words, from, true);
   copy_async<4>(words + 1, from, false);
@@ -157,7 +153,6 @@ TEST_CASE("a seed fixes the order of blocks and threads, another changes it", "[
 // -- shared memory --------------------------------------------------------------------------------
 
 __global__ void poison_kernel(uint32_t* out) {
-  begin_kernel();
   auto* words = block_shared<uint32_t>();
   out[blockIdx.x] = words[0];
   words[0] = 0;
@@ -176,7 +171,6 @@ TEST_CASE("shared memory starts as NaN in every type, in every block", "[emulati
 }
 
 __global__ void write_kernel(int64_t index, float* global) {
-  begin_kernel();
   float* values = global == nullptr ? block_shared<float>() : global;
   values[index] = 1.0F;
 }
@@ -214,7 +208,6 @@ TEST_CASE("a write beside a global array is found by the address sanitizer", "[e
 enum class Fault { kHalf, kTwoPlaces, kExit, kMixed, kWarp, kShuffleMask, kOwnLane, kSource };
 
 __global__ void fault_kernel(Fault fault) {
-  begin_kernel();
   const bool is_low = threadIdx.x < 16;
   if (fault == Fault::kHalf && is_low) {
     __syncthreads();
@@ -262,21 +255,6 @@ TEST_CASE("collectives that do not match are errors", "[emulation]") {
   CHECK(contains(run_fault(Fault::kSource), "reads a lane outside the mask in __shfl_sync"));
 }
 
-// Begins in all threads but one.
-__global__ void late_kernel(unsigned late) {
-  if (threadIdx.x != late) {
-    begin_kernel();
-  }
-}
-
-TEST_CASE("a thread that does not begin as kernels must is an error", "[emulation]") {
-  const auto run = [](unsigned late) {
-    return thrown_by([&] { VIM_LAUNCH(late_kernel, shape_of(3, 32), late); });
-  };
-  CHECK(contains(run(7), "late_kernel: not every thread has called begin_kernel"));
-  CHECK(run(32).empty());
-}
-
 TEST_CASE("a launch after an error works", "[emulation]") {
   CHECK(!run_fault(Fault::kHalf).empty());
   CHECK(run_exchange(1, true)[0] == 64.0F);
@@ -292,7 +270,6 @@ struct WarpResults {
 };
 
 __global__ void warp_kernel(WarpResults* out) {
-  begin_kernel();
   const int lane = static_cast<int>(threadIdx.x);
   out->index[lane] = __shfl_sync(kFullWarp, lane, 35);
   out->segment[lane] = __shfl_sync(kFullWarp, lane, 3, 8);
@@ -331,7 +308,6 @@ TEST_CASE("shuffles and votes do as the programming guide says", "[emulation]") 
 // -- launches -------------------------------------------------------------------------------------
 
 __global__ void index_kernel(int* hits) {
-  begin_kernel();
   const unsigned block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
   const unsigned thread = (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
   ++hits[block * blockDim.x * blockDim.y * blockDim.z + thread];

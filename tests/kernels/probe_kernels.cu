@@ -27,7 +27,6 @@ LaunchShape shape_for(int64_t threads) {
 
 template <int kPack, typename T>
 __global__ void load_kernel(const T* from, float* to, int64_t count) {
-  begin_kernel();
   const int64_t at = thread_number() * kPack;
   if (at < count) {
     float values[kPack];
@@ -38,7 +37,6 @@ __global__ void load_kernel(const T* from, float* to, int64_t count) {
 
 template <int kPack, typename T>
 __global__ void store_kernel(const float* from, T* to, int64_t count) {
-  begin_kernel();
   const int64_t at = thread_number() * kPack;
   if (at < count) {
     float values[kPack];
@@ -48,7 +46,6 @@ __global__ void store_kernel(const float* from, T* to, int64_t count) {
 }
 
 __global__ void unary_kernel(Unary function, const float* x, float* y, int64_t count) {
-  begin_kernel();
   const int64_t i = thread_number();
   if (i >= count) {
     return;
@@ -90,7 +87,6 @@ __device__ void store_sums(const float (&fragment)[4], float* d) {
 }
 
 __global__ void mma_tf32_kernel(const float* a, const float* b, float* d) {
-  begin_kernel();
   const int group = threadIdx.x / 4;
   const int member = threadIdx.x % 4;
   const float a_fragment[4] = {
@@ -111,7 +107,6 @@ __device__ uint32_t pair_of(float low, float high) {
 }
 
 __global__ void mma_bf16_kernel(const float* a, const float* b, float* d) {
-  begin_kernel();
   const int group = threadIdx.x / 4;
   const int first = threadIdx.x % 4 * 2;
   uint32_t a_fragment[4];

@@ -13,10 +13,7 @@ enum cudaError_t {
 
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 
-enum cudaDeviceAttr {
-  cudaDevAttrMultiProcessorCount = 16,
-  cudaDevAttrComputeCapabilityMajor = 75,
-};
+enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16 };
 
 struct CUstream_st;
 using cudaStream_t = CUstream_st*;
