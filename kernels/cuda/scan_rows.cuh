@@ -44,9 +44,12 @@ __device__ __forceinline__ void for_each_access(F f) {
 template <int kCopy, bool kAsync, typename Pointer, typename T, int kRows, int kWidth>
 __device__ __forceinline__ void copy_rows(
     const StepRows<Pointer>& from, int first, int end, int columns, T (&to)[kRows][kWidth]) {
+  // Read once: after a copy the compiler takes it for changed. (Where rows are written that would
+  // cost the scan's backward more in registers than it saves.)
+  const StepRows<Pointer> rows = from;
   for_each_access<kCopy, kRows, kWidth>([&](int row, int column) {
     const bool exists = first + row < end && column < columns;
-    const T* at = from.at(first + row, column);
+    const T* at = rows.at(first + row, column);
     if constexpr (kAsync) {
       copy_async<kCopy * sizeof(T)>(&to[row][column], at, exists);
     } else {
