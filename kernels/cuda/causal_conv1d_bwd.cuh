@@ -132,7 +132,7 @@ __device__ __forceinline__ void add_input_grad(
   }
 }
 
-/// What kSteps steps need, as it lies in memory: on its way while the steps before are walked.
+/// What kSteps steps need, as it lies in memory.
 template <int kSteps, typename T, int kPack, int kDirections>
 struct ConvBackwardInputs {
   RawPack<T, kPack> x[kSteps];
@@ -225,13 +225,14 @@ __device__ __forceinline__ void walk_chunk(
   ConvBackwardInputs<kHalo, T, kPack, kDirections> halo;
   halo.fetch(view, 0);
   ConvBackwardInputs<kConvBackwardUnroll, T, kPack, kDirections> inputs;
-  inputs.fetch(view, kHalo);
+  if constexpr (kConvFetchesAhead<T, kTaps>) inputs.fetch(view, kHalo);
   fill_windows(view, halo, state);
   advance<kHalo>(view, state);
 #pragma unroll 1
   for (int step = place.begin; step < place.end; step += kConvBackwardUnroll) {
+    if constexpr (!kConvFetchesAhead<T, kTaps>) inputs.fetch(view, 0);
     fill_windows(view, inputs, state);
-    inputs.fetch(view, kConvBackwardUnroll);
+    if constexpr (kConvFetchesAhead<T, kTaps>) inputs.fetch(view, kConvBackwardUnroll);
 #pragma unroll
     for (int r = 0; r < kConvBackwardUnroll; ++r) {
       use_gradients(view, state, r);

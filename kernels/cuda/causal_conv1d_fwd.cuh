@@ -53,24 +53,24 @@ __global__ void __launch_bounds__(kConvThreads)
       Output(params.direction[0].out, place, seqlen, place.begin + taps[0].lead),
       Output(params.direction[kLast].out, place, seqlen, place.begin + taps[kLast].lead)};
   ConvTokens<const T, kPack> tokens(params.x, place, seqlen, place.begin);
-  RawPack<T, kPack> next[kUnroll];  // on their way while the steps before are walked
-  float x[kHalo + kUnroll][kPack];
+  RawPack<T, kPack> next[kUnroll];
+  const auto fetch_next = [&] {
 #pragma unroll
-  for (int r = 0; r < kUnroll; ++r) {
-    next[r] = tokens.fetch(kHalo + r);
-  }
+    for (int r = 0; r < kUnroll; ++r) next[r] = tokens.fetch(kHalo + r);
+  };
+  if constexpr (kConvFetchesAhead<T, kTaps>) fetch_next();
+  float x[kHalo + kUnroll][kPack];
 #pragma unroll
   for (int j = 0; j < kHalo; ++j) {
     tokens.load(j, x[j]);
   }
 #pragma unroll 1
   for (int step = place.begin; step < place.end; step += kUnroll) {
+    if constexpr (!kConvFetchesAhead<T, kTaps>) fetch_next();
     tokens.advance(kUnroll);
 #pragma unroll
-    for (int r = 0; r < kUnroll; ++r) {
-      unpack_raw(next[r], x[kHalo + r]);
-      next[r] = tokens.fetch(kHalo + r);
-    }
+    for (int r = 0; r < kUnroll; ++r) unpack_raw(next[r], x[kHalo + r]);
+    if constexpr (kConvFetchesAhead<T, kTaps>) fetch_next();
 #pragma unroll
     for (int i = 0; i < kDirections; ++i) {
       write_outputs(taps[i], x, out[i], params.silu);

@@ -12,6 +12,11 @@
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 
+/// Whether the inputs of the next steps are on their way while the present ones are computed. In
+/// float, and for any width, that would take more registers than four blocks have.
+template <typename T, int kTaps>
+inline constexpr bool kConvFetchesAhead = sizeof(T) == 2 && kTaps < kAnyWidthTaps;
+
 /// A thread's pack of channels and its steps [begin, end); none if it has no work.
 struct ConvPlace {
   int64_t batch;
