@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "apps/app_main.h"
@@ -67,6 +68,15 @@ train::Precision precision_of(const std::string& name) {
   return name == "bf16"   ? train::Precision::kBFloat16
          : name == "fp16" ? train::Precision::kFloat16
                           : train::Precision::kFloat32;
+}
+
+models::Recompute recompute_of(const std::string& name) {
+  static const std::map<std::string, models::Recompute> kByName = {
+      {"none", models::Recompute::kNone},
+      {"cheap", models::Recompute::kCheap},
+      {"mixer", models::Recompute::kMixer},
+      {"block", models::Recompute::kBlock}};
+  return kByName.at(name);
 }
 
 models::VisionMambaOptions model_options(const BenchModelOptions& options) {
@@ -125,10 +135,7 @@ Measured measure_training(
   step_options.train.precision = precision_of(options.precision);
   step_options.train.tf32 = options.tf32;
   step_options.train.cuda_graph = obstacle.empty();
-  step_options.train.recompute = options.recompute == "block"   ? models::Recompute::kBlock
-                                 : options.recompute == "mixer" ? models::Recompute::kMixer
-                                 : options.recompute == "none"  ? models::Recompute::kNone
-                                                                : models::Recompute::kCheap;
+  step_options.train.recompute = recompute_of(options.recompute);
   step_options.augment.erase_prob = 0.0;
   step_options.augment.mixup_alpha = 0.0;
   step_options.augment.cutmix_alpha = 0.0;

@@ -85,14 +85,7 @@ struct ConvTokens {
 
   /// Zeros for a token outside the sequence.
   __device__ __forceinline__ void load(int ahead, float (&values)[kPack]) const {
-    if (has(ahead)) {
-      load_pack<kPack>(at(ahead), values);
-      return;
-    }
-#pragma unroll
-    for (int c = 0; c < kPack; ++c) {
-      values[c] = 0.0F;
-    }
+    unpack_raw(fetch(ahead), values);
   }
 
   /// Leaves out a token outside the sequence.

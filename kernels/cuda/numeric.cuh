@@ -125,12 +125,8 @@ __device__ __forceinline__ void load_pack(const T* from, float (&values)[n]) {
 /// kernels/storage.h, except for the payload of a NaN.
 template <int n, typename T>
 __device__ __forceinline__ void store_pack(const float (&values)[n], T* to) {
-  using Access = typename detail::Access<sizeof(T) * n>::Type;
-  constexpr int kAccesses = sizeof(T) * n / sizeof(Access);
-  union {
-    Access access[kAccesses];
-    uint32_t words[(sizeof(T) * n + 3) / 4];
-  } pack;
+  using Raw = RawPack<T, n>;
+  Raw pack;
   if constexpr (sizeof(T) == 4) {
 #pragma unroll
     for (int i = 0; i < n; ++i) {
@@ -145,8 +141,8 @@ __device__ __forceinline__ void store_pack(const float (&values)[n], T* to) {
     }
   }
 #pragma unroll
-  for (int i = 0; i < kAccesses; ++i) {
-    reinterpret_cast<Access*>(to)[i] = pack.access[i];
+  for (int i = 0; i < Raw::kAccesses; ++i) {
+    reinterpret_cast<typename Raw::Access*>(to)[i] = pack.access[i];
   }
 }
 

@@ -106,7 +106,10 @@ class ScanTileMover {
     locate(8, grads.ddelta, block.tile.first, shared.outputs[kDdelta]);
     locate(9, params.dz, block.tile.first, shared.outputs[kDz]);
     locate(10, params.forward.out, block.tile.first, shared.outputs[kOut]);
-    if (Form::kHasKept) locate_kept(11, shared.inputs[kKept]);
+    if (Form::kHasKept && lane_index() == 11) {
+      const int64_t sample = block.sample(params.forward);
+      shared.inputs[kKept] = kept_rows<const T>(params.forward, sample, block.tile.first);
+    }
     __syncwarp();
   }
 
@@ -125,8 +128,8 @@ class ScanTileMover {
     }
   }
 
-  /// Brings the lane's four states of a pass, as the forward kept them, into its place in `to`:
-  /// those with which the walk enters tile `tile`; 0 for the first.
+  /// Brings the lane's four states of a pass, as the forward kept them, into their place in
+  /// PassState: those with which the walk enters tile `tile`; 0 for the first.
   __device__ __forceinline__ void fetch_kept(int tile, int pass) const {
     const auto& rows = backward_shared<Form>().inputs[kKept];
     const bool exists = tile > 0 && lane_index() < block_.num_channels;
@@ -236,17 +239,6 @@ class ScanTileMover {
     }
     rows.origin = scan_sample<T>(view, block_.batch) + block_.token(0) * view.token_stride + column;
     rows.stride = static_cast<int>(block_.reversed ? -view.token_stride : view.token_stride);
-  }
-
-  __device__ void locate_kept(int lane, StepRows<const T*>& rows) const {
-    if (lane_index() != lane) {
-      return;
-    }
-    const ScanParams& forward = params_.forward;
-    const int64_t sample = block_.sample(forward) * kept_sample_size(forward);
-    rows.origin =
-        static_cast<const T*>(forward.kept_states) + sample + block_.tile.first * kPassStates;
-    rows.stride = static_cast<int>(forward.d_inner) * kPassStates;
   }
 
   // Elements of a copy of channels.

@@ -88,7 +88,10 @@ class ForwardLaneWalk {
     // it.
     locate(kLaneSums, has_sums() ? params.y : params.out, warp.first_channel);
     locate(kLaneOut, params.out, warp.first_channel);
-    locate_kept();
+    if (lane.channel == static_cast<int>(kLaneKept)) {
+      const int64_t sample = warp.direction * params.batch + warp.batch;
+      shared_.rows[kLaneKept] = kept_rows<T>(params, sample, warp.first_channel);
+    }
     const int64_t channel = warp.first_channel + lane.channel;
     bias_ = lane.is_inside ? in.delta_bias[channel] : 0.0F;
     D_ = lane.is_inside && in.D != nullptr ? in.D[channel] : 0.0F;
@@ -140,16 +143,6 @@ class ForwardLaneWalk {
       StepRows<T*>& rows = shared_.rows[tensor];
       rows.origin = const_cast<T*>(sample) + warp_.token(0) * view.token_stride + column;
       rows.stride = static_cast<int>(warp_.reversed ? -view.token_stride : view.token_stride);
-    }
-  }
-
-  __device__ void locate_kept() {
-    if (lane_.channel == static_cast<int>(kLaneKept)) {
-      const int64_t sample = warp_.direction * params_.batch + warp_.batch;
-      StepRows<T*>& rows = shared_.rows[kLaneKept];
-      rows.origin = static_cast<T*>(params_.kept_states) + sample * kept_sample_size(params_) +
-                    warp_.first_channel * kPassStates;
-      rows.stride = static_cast<int>(params_.d_inner) * kPassStates;
     }
   }
 

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "kernels/cuda/namespace.h"
+#include "kernels/cuda/scan_rows.cuh"
 #include "kernels/selective_scan.h"
 #include "kernels/storage.h"
 
@@ -30,6 +31,16 @@ __host__ __device__ inline int64_t kept_sample_size(const ScanParams& params) {
 
 /// Row, of kPassStates states of each channel, of the states with which a walk enters tile `tile`.
 __device__ __forceinline__ int kept_row(int tile, int pass) { return (tile - 1) * kPasses + pass; }
+
+/// Rows of the kept states from a channel on. sample: counted over directions and batch.
+template <typename T>
+__device__ StepRows<T*> kept_rows(const ScanParams& params, int64_t sample, int64_t channel) {
+  StepRows<T*> rows;
+  rows.origin = static_cast<T*>(params.kept_states) + sample * kept_sample_size(params) +
+                channel * kPassStates;
+  rows.stride = static_cast<int>(params.d_inner) * kPassStates;
+  return rows;
+}
 
 /// As it is kept: float16 ends at 65504, and what lies beyond is as good as that for a gradient.
 template <typename T>

@@ -12,8 +12,9 @@ namespace vim::kernels::VIM_CUDA_NAMESPACE {
 /// Throws std::invalid_argument for sizes or directions that the kernels do not take.
 void check_scan(const ScanParams& params);
 
-/// Whether the forward takes a lane a channel over whole sequences, so that it can keep states.
-bool scan_forward_keeps_states(const ScanParams& params);
+/// Whether the forward takes a lane a channel over whole sequences: the form that keeps states and
+/// can make delta.
+bool scan_forward_takes_lanes(const ScanParams& params);
 
 /// Floats that the states and the sums of dt of a cut into chunks of `chunk` tokens take.
 int64_t scan_split_floats(const ScanParams& params, int64_t chunk);

@@ -328,7 +328,7 @@ void launch_batch_sums(
 size_t selective_scan_kept_states_size(const ScanParams& params) {
   check_scan(params);
   const bool fits = kept_sample_size(params) <= int64_t{1} << 31;  // offsets of 32 bits
-  if (!fits || !scan_forward_keeps_states(params) || segment_tokens(params) < params.seqlen) {
+  if (!fits || !scan_forward_takes_lanes(params) || segment_tokens(params) < params.seqlen) {
     return 0;
   }
   return static_cast<size_t>(

@@ -151,10 +151,10 @@ void launch_forward(const ScanParams& params, const ScanSplit& split, void* stre
 
 bool selective_scan_projects_delta(const ScanParams& params) {
   check_scan(params);
-  return fits_projection(params) && scan_forward_keeps_states(params);
+  return fits_projection(params) && scan_forward_takes_lanes(params);
 }
 
-bool scan_forward_keeps_states(const ScanParams& params) {
+bool scan_forward_takes_lanes(const ScanParams& params) {
   const int pack = static_cast<int>(16 / storage_bytes(params.dtype));
   return is_plain(params, 16, pack) && num_channel_warps(params) >= kFewWarps &&
          chunk_tokens(params) == params.seqlen;
@@ -210,7 +210,7 @@ void selective_scan_forward(const ScanParams& params, void* stream) {
   if (params.dt_rank > 0 && !selective_scan_projects_delta(params)) {
     throw std::invalid_argument("selective_scan: these sizes need delta itself, not its factors");
   }
-  if (params.kept_states != nullptr && !scan_forward_keeps_states(params)) {
+  if (params.kept_states != nullptr && !scan_forward_takes_lanes(params)) {
     throw std::invalid_argument("selective_scan: these sizes keep no states");
   }
   auto* floats = static_cast<float*>(params.workspace);

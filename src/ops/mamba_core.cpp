@@ -260,17 +260,18 @@ at::Tensor mamba_core_forward(const MambaCore& core, MambaCoreSaved* saved) {
     made.ungated = at::empty(projected.u[0].sizes(), projected.u.options());
   }
   const bool keeps = saved != nullptr && core.options.keeps_activations;
+  ScanShared shared = scan_shared(core, made);
   std::vector<ScanBranch> branches = scan_branches(core, projected);
-  if (keeps || !scan_projects_delta(branches, scan_shared(core, made))) {
+  if (keeps || !scan_projects_delta(branches, shared)) {
     projected.delta = make_delta(core, projected.u, projected.p);
     branches = scan_branches(core, projected);
   }
   if (keeps) {
     made.u = projected.u;
     made.delta = projected.delta;
-    made.kept_states = make_kept_states(branches, scan_shared(core, made));
+    shared.kept_states = made.kept_states = make_kept_states(branches, shared);
   }
-  const at::Tensor y = scan_forward(branches, scan_shared(core, made));
+  const at::Tensor y = scan_forward(branches, shared);
   if (saved != nullptr) {
     *saved = made;
   }

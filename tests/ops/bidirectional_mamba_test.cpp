@@ -2,14 +2,13 @@
 
 #include <ATen/ATen.h>
 
-#include "kernels/cuda/entries.h"
-#include "src/ops/device_call.h"
 #include "src/ops/linear.h"
 #include "src/ops/parameter_gradient.h"
 #include "tests/ops/mamba_problem.h"
 #include "tests/ops/op_checks.h"
 #include "tests/ops/reference_ops.h"
 #include "tests/support/catch.h"
+#include "tests/support/emulated_ops.h"
 
 namespace vim::ops {
 namespace {
@@ -21,6 +20,14 @@ constexpr double kGradient = 5e-5;
 // the backward pass rounds ddelta, du and dp once more; sums over tokens average the errors.
 constexpr double kBFloat16Output = 1.6e-2;
 constexpr double kBFloat16Gradient = 3e-2;
+
+void check_same_bits(const std::vector<at::Tensor>& ours, const std::vector<at::Tensor>& theirs) {
+  REQUIRE(ours.size() == theirs.size());
+  for (size_t i = 0; i < ours.size(); ++i) {
+    CAPTURE(i);
+    CHECK(same_bits(ours[i], theirs[i]));
+  }
+}
 
 struct Tolerance {
   double output;
@@ -185,12 +192,7 @@ TEST_CASE("the core with its out-projection equals core and product, and keeps n
     loss_of(out).backward();
     loss_of(expected).backward();
     CHECK(relative_error(fused_weight.grad(), apart_weight.grad()) < kGradient);
-    const auto ours = gradients_of(fused);
-    const auto theirs = gradients_of(apart);
-    for (size_t i = 0; i < ours.size(); ++i) {
-      CAPTURE(i);
-      CHECK(same_bits(ours[i], theirs[i]));
-    }
+    check_same_bits(gradients_of(fused), gradients_of(apart));
   }
 }
 
@@ -207,12 +209,7 @@ TEST_CASE("the core writes its gradients in place, equal to those that autograd 
     written.options.gradient_mode = make_gradient_mode(GradientMode::kWrite);
     loss_of(run(returned)).backward();
     loss_of(run(written)).backward();
-    const auto ours = gradients_of(written);
-    const auto theirs = gradients_of(returned);
-    for (size_t i = 0; i < ours.size(); ++i) {
-      CAPTURE(i);
-      CHECK(same_bits(ours[i], theirs[i]));
-    }
+    check_same_bits(gradients_of(written), gradients_of(returned));
   }
 }
 
@@ -227,22 +224,16 @@ TEST_CASE("what is kept for the backward has the bits of what it would compute a
   for (const Mode mode : {Mode::kNone, Mode::kV1, Mode::kV2}) {
     CAPTURE(static_cast<int>(mode));
     const Problem problem = make_problem(mode, 7);
-    const auto kept = gradients_keeping(problem, true);
-    const auto computed = gradients_keeping(problem, false);
-    for (size_t i = 0; i < kept.size(); ++i) {
-      CAPTURE(i);
-      CHECK(same_bits(kept[i], computed[i]));
-    }
+    check_same_bits(gradients_keeping(problem, true), gradients_keeping(problem, false));
   }
 }
 
 TEST_CASE("the emulated kernels keep states, rounded to 16 bits, where rows are many") {
   Problem problem = make_problem(Mode::kV2, 9, true, {350, 16, 16});
   problem.xz = problem.xz.to(at::kBFloat16);
-  override_device_entries(&kernels::emulated::entries());
+  const test::EmulatedOps emulated;
   const auto kept = gradients_keeping(problem, true);
   const auto computed = gradients_keeping(problem, false);
-  override_device_entries(nullptr);
   bool is_rounded = false;
   for (size_t i = 0; i < kept.size(); ++i) {
     CAPTURE(i);

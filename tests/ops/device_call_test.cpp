@@ -6,20 +6,12 @@
 #include "src/ops/add_norm.h"
 #include "tests/ops/op_checks.h"
 #include "tests/support/catch.h"
+#include "tests/support/emulated_ops.h"
 
 namespace vim::ops {
 namespace {
 
 constexpr double kFloat = 2e-6;  // both round sums of 37 products to 6e-8 each
-
-// While it lives, tensors on the CPU run through the emulated kernels.
-class Emulated {
- public:
-  Emulated() { override_device_entries(&kernels::emulated::entries()); }
-  Emulated(const Emulated&) = delete;
-  Emulated& operator=(const Emulated&) = delete;
-  ~Emulated() { override_device_entries(nullptr); }
-};
 
 std::vector<at::Tensor> norm_and_gradients() {
   const AddNormInputs inputs{
@@ -39,13 +31,13 @@ std::vector<at::Tensor> norm_and_gradients() {
 TEST_CASE("a tensor on the CPU calls no device entries unless they are put in its way") {
   const at::Tensor tensor = at::zeros({1});
   CHECK_FALSE(DeviceCall(tensor).is_on_device());
-  const Emulated emulated;
+  const test::EmulatedOps emulated;
   CHECK(DeviceCall(tensor).is_on_device());
 }
 
 TEST_CASE("an op gives the same numbers through the emulated kernels, forward and backward") {
   const auto expected = norm_and_gradients();
-  const Emulated emulated;
+  const test::EmulatedOps emulated;
   const auto actual = norm_and_gradients();
   for (size_t i = 0; i < expected.size(); ++i) {
     CAPTURE(i);

@@ -5,24 +5,15 @@
 
 #include <cmath>
 
-#include "src/ops/device_call.h"
 #include "src/optim/clip.h"
 #include "tests/optim/test_module.h"
 #include "tests/support/catch.h"
+#include "tests/support/emulated_ops.h"
 
 namespace vim::optim {
 namespace {
 
 constexpr double kFloat = 1e-6;  // a few roundings to 6e-8 in each of three steps
-
-// While it lives, the store's tensors go through the emulated CUDA kernels.
-class Emulated {
- public:
-  Emulated() { ops::override_device_entries(&kernels::emulated::entries()); }
-  Emulated(const Emulated&) = delete;
-  Emulated& operator=(const Emulated&) = delete;
-  ~Emulated() { ops::override_device_entries(nullptr); }
-};
 
 // A store with two groups, average and shadow after four clipped steps, the second one skipped
 // and the last one with the rate as a tensor.
@@ -56,7 +47,7 @@ std::vector<at::Tensor> buffers_after_steps() {
 
 TEST_CASE("the device's kernel makes the steps that LibTorch's update makes on the CPU") {
   const auto expected = buffers_after_steps();
-  const Emulated emulated;
+  const test::EmulatedOps emulated;
   const auto actual = buffers_after_steps();
   CHECK(expected[0].item<double>() == 3.0);
   for (size_t i = 0; i < expected.size(); ++i) {
