@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/plan.h"
-#include "kernels/cuda/scan_warp.cuh"
+#include "kernels/cuda/scan_forward.cuh"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
@@ -29,21 +29,13 @@ __global__ void __launch_bounds__(kWarpSize) scan_chunk_kernel(ScanParams params
     stage_bc<Form>(params, warp, steps, shared.bc[0][0]);
     __syncwarp();
     for (int i = 0; i < steps.count; ++i) {
-      const float2 item = shared.items[i][Form::slot(i, lane.channel)];
-      const float* B = &shared.bc[i][0][lane.first_state];
+      const float2 item = shared.items[i][lane.channel];
       sum_dt += item.x;
-#pragma unroll
-      for (int n = 0; n < Form::kLaneStates; ++n) {
-        lane.h[n] = fmaf(fast_exp2(item.x * lane.A[n]), lane.h[n], item.x * item.y * B[n]);
-      }
+      advance_states(lane, item.x, item.x * item.y, &shared.bc[i][0][lane.first_state]);
     }
     __syncwarp();
   }
-  const int64_t row = warp.split_row(params, split);
-  lane.store_h(params, warp, split.states + row * params.d_inner * params.d_state);
-  if (lane.is_inside && lane.first_state == 0) {
-    split.sum_dt[row * params.d_inner + warp.first_channel + lane.channel] = sum_dt;
-  }
+  lane.leave_chunk(params, warp, split, sum_dt);
 }
 
 /// Turns what the chunks leave into what enters them. One thread for each (direction, batch,

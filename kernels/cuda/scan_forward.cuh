@@ -10,76 +10,68 @@
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
-enum class ForwardPhase { kOnly, kFirstHalf, kSecondHalf };
+/// kStates: only the states are walked, for what a chunk makes of them.
+enum class ForwardPhase { kOnly, kFirstHalf, kSecondHalf, kStates };
 
-/// One step of a lane's states; returns the lane's share of sum_n C h.
-template <typename Form>
+/// True where a walk gates what it has and writes the output.
+__host__ __device__ constexpr bool finishes(ForwardPhase phase) {
+  return phase == ForwardPhase::kOnly || phase == ForwardPhase::kSecondHalf;
+}
+
+/// One step of a lane's states; returns the lane's share of sum_n C h. B and C: those of its states.
+template <typename Form, typename Value>
 __device__ __forceinline__ float advance(
-    ScanLane<Form>& lane, float dt, float input, const float* bc) {
+    ScanLane<Form>& lane, float dt, float input, const Value* B, const Value* C) {
   constexpr int kStates = Form::kLaneStates;
+  constexpr int kPack = kStates < 4 ? kStates : 4;
   float y[2] = {0.0F, 0.0F};
 #pragma unroll
-  for (int n = 0; n < kStates; n += 4) {
-    const float4 b = *reinterpret_cast<const float4*>(bc + n);
-    const float4 c = *reinterpret_cast<const float4*>(bc + Form::kPadded + n);
-    const float b4[4] = {b.x, b.y, b.z, b.w};
-    const float c4[4] = {c.x, c.y, c.z, c.w};
+  for (int n = 0; n < kStates; n += kPack) {
+    float b[kPack];
+    float c[kPack];
+    load_pack<kPack>(B + n, b);
+    load_pack<kPack>(C + n, c);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < kPack; ++i) {
       const float decay = fast_exp2(dt * lane.A[n + i]);
-      lane.h[n + i] = fmaf(decay, lane.h[n + i], input * b4[i]);
-      y[i % 2] = fmaf(c4[i], lane.h[n + i], y[i % 2]);
+      lane.h[n + i] = fmaf(decay, lane.h[n + i], input * b[i]);
+      y[i % 2] = fmaf(c[i], lane.h[n + i], y[i % 2]);
     }
   }
   return y[0] + y[1];
 }
 
+/// The same for the states alone.
+template <typename Form, typename Value>
+__device__ __forceinline__ void advance_states(
+    ScanLane<Form>& lane, float dt, float input, const Value* B) {
+  constexpr int kStates = Form::kLaneStates;
+  constexpr int kPack = kStates < 4 ? kStates : 4;
+#pragma unroll
+  for (int n = 0; n < kStates; n += kPack) {
+    float b[kPack];
+    load_pack<kPack>(B + n, b);
+#pragma unroll
+    for (int i = 0; i < kPack; ++i) {
+      lane.h[n + i] = fmaf(fast_exp2(dt * lane.A[n + i]), lane.h[n + i], input * b[i]);
+    }
+  }
+}
+
 template <typename Form>
 __device__ __forceinline__ void walk_token(
-    ScanLane<Form>& lane, float D, int step, int parity, typename Form::Shared& shared) {
-  // The slot depends on the step's parity alone where a lane holds a whole channel.
-  const int slot = Form::slot(Form::kChannels == 32 ? parity : step, lane.channel);
-  float2& item = shared.items[step][slot];
+    ScanLane<Form>& lane, float D, int step, typename Form::Shared& shared) {
+  float2& item = shared.items[step][lane.channel];
   const float dt = item.x;
   const float u = item.y;
-  float y = advance(lane, dt, dt * u, &shared.bc[step][0][lane.first_state]);
+  const auto& bc = shared.bc[step];
+  float y = advance(lane, dt, dt * u, &bc[0][lane.first_state], &bc[1][lane.first_state]);
 #pragma unroll
   for (int offset = 1; offset < Form::kChannelLanes; offset *= 2) {
     y += __shfl_xor_sync(kFullWarp, y, offset);
   }
   if (lane.first_state == 0) {
     item.x = fmaf(D, u, y);
-  }
-}
-
-template <typename Form>
-__device__ __forceinline__ void walk_tokens(
-    ScanLane<Form>& lane, float D, int count, typename Form::Shared& shared) {
-  int i = 0;
-#pragma unroll 1
-  for (; i + 2 <= count; i += 2) {
-    walk_token<Form>(lane, D, i, 0, shared);
-    walk_token<Form>(lane, D, i + 1, 1, shared);
-  }
-  if (i < count) {
-    walk_token<Form>(lane, D, i, 0, shared);
-  }
-}
-
-// y of a pack of channels as the walk left it.
-template <typename Form>
-__device__ __forceinline__ void recall_y(
-    const typename Form::Shared& shared, int step, int channel, float (&y)[Form::kChannelPack]) {
-  if constexpr (Form::kChannelPack % 2 == 0) {
-#pragma unroll
-    for (int i = 0; i < Form::kChannelPack; i += 2) {
-      const float4 pair =
-          *reinterpret_cast<const float4*>(&shared.items[step][Form::slot(step, channel + i)]);
-      y[i] = pair.x;
-      y[i + 1] = pair.z;
-    }
-  } else {
-    y[0] = shared.items[step][Form::slot(step, channel)].x;
   }
 }
 
@@ -92,9 +84,7 @@ __device__ __forceinline__ void write_tokens(
     const typename Form::Shared& shared,
     ForwardPhase phase) {
   using T = typename Form::Storage;
-  constexpr int kPack = Form::kChannelPack;
-  const bool finishes = phase != ForwardPhase::kFirstHalf;
-  const bool is_gated = Form::kIsPlain || params.z.data != nullptr;
+  const bool is_gated = params.z.data != nullptr;
   // Without a place for the sums the first half lies in the output until the second overwrites it.
   const bool has_sums = params.y.data != nullptr;
   const bool has_out = params.out.data != nullptr;
@@ -102,31 +92,23 @@ __device__ __forceinline__ void write_tokens(
   const auto sums = step_view<T>(sums_view, warp, steps, warp.first_channel);
   const auto out = step_view<T>(params.out, warp, steps, warp.first_channel);
   const auto z_view = step_view<T>(params.z, warp, steps, warp.first_channel);
-  for_each_pack<Form>(warp, steps, [&](int step, int channel) {
-    float y[kPack];
-    float z[kPack] = {};
-    float other[kPack] = {};
-    if (finishes && is_gated) {
-      load_pack<kPack>(z_view.at(step, channel), z);
-    }
+  for_each_item<Form>(warp, steps, [&](int step, int channel) {
+    float y = shared.items[step][channel].x;
     if (phase == ForwardPhase::kSecondHalf) {
-      load_pack<kPack>(sums.at(step, channel), other);
+      y += to_float(*sums.at(step, channel));
     }
-    recall_y<Form>(shared, step, channel, y);
-#pragma unroll
-    for (int i = 0; i < kPack; ++i) y[i] += other[i];
-    if (!finishes || has_sums) {
-      store_pack<kPack>(y, sums.at(step, channel));
+    if (!finishes(phase) || has_sums) {
+      *sums.at(step, channel) = from_float<T>(y);
     }
-    if (!finishes || !has_out) {
+    if (!finishes(phase) || !has_out) {
       return;
     }
-#pragma unroll
-    for (int i = 0; i < kPack; ++i) {
-      y[i] *= params.scale;
-      y[i] *= is_gated ? z[i] * scan_sigmoid<T>(z[i]) : 1.0F;
+    y *= params.scale;
+    if (is_gated) {
+      const float z = to_float(*z_view.at(step, channel));
+      y *= z * scan_sigmoid<T>(z);
     }
-    store_pack<kPack>(y, out.at(step, channel));
+    *out.at(step, channel) = from_float<T>(y);
   });
 }
 
@@ -147,16 +129,9 @@ __device__ __forceinline__ void run_steps(
     const ScanSteps steps{warp.token(begin), warp.reversed ? -1 : 1, min(end - begin, kWarpTokens)};
     stage_items<Form>(params, warp, steps, shared);
     stage_bc<Form>(params, warp, steps, shared.bc[0][0]);
-    if constexpr (Form::kIsPlain) {
-      const int next = begin + kWarpTokens;
-      prefetch_items<Form>(
-          params,
-          warp,
-          {warp.token(next), steps.direction, min(end - next, kWarpTokens)},
-          phase != ForwardPhase::kFirstHalf);
-    }
     __syncwarp();
-    walk_tokens<Form>(lane, D, steps.count, shared);
+#pragma unroll 2
+    for (int i = 0; i < steps.count; ++i) walk_token<Form>(lane, D, i, shared);
     __syncwarp();
     write_tokens<Form>(params, warp, steps, shared, phase);
     __syncwarp();

@@ -16,12 +16,12 @@ namespace {
 constexpr int kRankStep = 16;  // columns of dt that one product takes
 constexpr int kMostRankSteps = 2;
 
-/// W of a warp's 32 channels, spread over its lanes as the second factor of mma_..._16x8x16. T is a
+/// W of a warp's channels, spread over its lanes as the second factor of mma_..._16x8x16. T is a
 /// 16-bit storage type; a rank below kSteps * kRankStep is filled up with zeros.
-template <typename T, int kSteps>
+template <typename T, int kSteps, int kChannels>
 class DtProjection {
   static constexpr int kTokens = 16;
-  static constexpr int kProducts = kWarpSize / 8;  // of 8 channels each
+  static constexpr int kProducts = kChannels / 8;  // of 8 channels each
 
  public:
   /// weight: (channels, rank), those of the warp first; rank even.
@@ -43,7 +43,7 @@ class DtProjection {
 
   /// dt: as many columns as there are steps, absent ones 0. Other lanes see delta after a barrier.
   __device__ __forceinline__ void apply(
-      const T (&dt)[kTokens][kRankStep * kSteps], T (&delta)[kTokens][kWarpSize]) const {
+      const T (&dt)[kTokens][kRankStep * kSteps], T (&delta)[kTokens][kChannels]) const {
     float sums[kProducts][4] = {};
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
@@ -86,8 +86,8 @@ class DtProjection {
 };
 
 /// Where delta is given.
-template <typename T>
-class DtProjection<T, 0> {};
+template <typename T, int kChannels>
+class DtProjection<T, 0, kChannels> {};
 
 }  // namespace
 }  // namespace vim::kernels::VIM_CUDA_NAMESPACE

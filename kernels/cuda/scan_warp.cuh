@@ -1,6 +1,6 @@
 // How a warp of the scan's forward works: on 32 / kLanes channels of one sample in one direction,
-// all by itself. It brings 16 tokens at a time into shared memory, in accesses as wide as the
-// tensors allow, walks them, and carries the results out the same way; no other warp waits for it.
+// all by itself. It brings 16 tokens at a time into shared memory, walks them, and carries the
+// results out the same way; no other warp waits for it.
 #pragma once
 
 #include <cstdint>
@@ -24,17 +24,15 @@ struct ScanSplit {
 };
 
 /// How a lane holds a channel: kStates of its states, the rest in kLanes - 1 neighbouring lanes.
-/// kPack channels are moved at once. kPlain, known when the kernel is compiled, is the model's own
-/// case: gate, softplus, D and bias are there, d_state is kStates * kLanes, all is aligned to
-/// packs.
-template <typename T, int kStates, int kLanes, int kPack, bool kPlain = false>
+/// kPlain, known when the kernel is compiled, is the model's own case: gate, softplus and bias are
+/// there, d_state is kStates * kLanes, every 16 bytes of a row are aligned.
+template <typename T, int kStates, int kLanes, bool kPlain = false>
 struct ScanForm {
   using Storage = T;
   static constexpr bool kIsPlain = kPlain;
   static constexpr int kLaneStates = kStates;
   static constexpr int kChannelLanes = kLanes;
   static constexpr int kChannels = kWarpSize / kLanes;
-  static constexpr int kChannelPack = kPack < kChannels ? kPack : kChannels;
   static constexpr int kPadded = kStates * kLanes;  // states with those that only fill up
 
   /// One warp's shared memory.
@@ -42,19 +40,9 @@ struct ScanForm {
     float2 items[kWarpTokens][kChannels];  // (dt, u) of a token; after its walk, x is y
     float bc[kWarpTokens][2][kPadded];     // B, C
   };
-
-  /// Where in its row the item of a channel lies: pairs of items change places so that eight lanes
-  /// that write packs of eight channels at a time meet all banks.
-  __device__ static int slot(int step, int channel) {
-    if (kChannels == 32) {
-      return channel ^ (((step & 1) | (channel >> 3 & 2)) << 1);
-    }
-    return kChannels == 8 ? channel ^ ((step >> 1 & 3) << 1) : channel;
-  }
 };
 
-/// Where a warp works. Blocks are (direction if each block walks one alone, batch, chunk, tile),
-/// the tile fastest; a block has one warp for each of its directions.
+/// Where a warp works.
 struct ScanWarp {
   int64_t batch;
   int64_t chunk;
@@ -79,25 +67,34 @@ struct ScanWarp {
   }
 };
 
-__device__ inline ScanWarp locate_warp(
-    const ScanParams& params, const ScanSplit& split, int tile_width) {
+/// index: of (batch, chunk, tile), the tile fastest.
+__device__ inline ScanWarp locate_walk(
+    const ScanParams& params, const ScanSplit& split, int tile_width, int64_t index, int direction) {
   const int64_t tiles = params.groups * scan_tiles_per_group(params, tile_width);
-  int64_t index = blockIdx.x;
   const ScanTile tile = scan_tile(params, tile_width, index % tiles);
   index /= tiles;
   ScanWarp warp;
   warp.chunk = index % split.num_chunks;
-  index /= split.num_chunks;
-  warp.batch = index % params.batch;
-  warp.direction =
-      static_cast<int>(index / params.batch) + static_cast<int>(threadIdx.x) / kWarpSize;
+  warp.batch = index / split.num_chunks;
   warp.begin = warp.chunk * split.chunk;
   warp.end = min(warp.begin + split.chunk, params.seqlen);
   warp.group = tile.group;
   warp.first_channel = tile.first;
   warp.num_channels = static_cast<int>(tile.end - tile.first);
-  warp.reversed = params.direction[warp.direction].reversed;
+  warp.direction = direction;
+  warp.reversed = params.direction[direction].reversed;
   return warp;
+}
+
+/// A block has one warp for each of its directions; without both, directions are the slowest part
+/// of its index.
+__device__ inline ScanWarp locate_warp(
+    const ScanParams& params, const ScanSplit& split, int tile_width) {
+  const int64_t tiles = params.groups * scan_tiles_per_group(params, tile_width);
+  const int64_t walks = params.batch * split.num_chunks * tiles;
+  const int direction =
+      static_cast<int>(blockIdx.x / walks) + static_cast<int>(threadIdx.x) / kWarpSize;
+  return locate_walk(params, split, tile_width, blockIdx.x % walks, direction);
 }
 
 /// Some consecutive steps of a walk, at most kWarpTokens.
@@ -124,15 +121,14 @@ __device__ __forceinline__ auto step_view(
   return StepView<decltype(first)>{first, static_cast<int>(view.token_stride) * steps.direction};
 }
 
-/// Calls f(step, channel) for this lane's share of the packs of the warp's tokens and channels.
+/// Calls f(step, channel) for this lane's share of the warp's tokens and channels.
 template <typename Form, typename F>
-__device__ __forceinline__ void for_each_pack(const ScanWarp& warp, const ScanSteps& steps, F f) {
-  constexpr int kPacks = Form::kChannels / Form::kChannelPack;
+__device__ __forceinline__ void for_each_item(const ScanWarp& warp, const ScanSteps& steps, F f) {
 #pragma unroll 1  // the states stay in registers meanwhile
-  for (int i = 0; i < kWarpTokens * kPacks; i += kWarpSize) {
+  for (int i = 0; i < kWarpTokens * Form::kChannels; i += kWarpSize) {
     const int index = i + static_cast<int>(threadIdx.x) % kWarpSize;
-    const int step = index / kPacks;
-    const int channel = index % kPacks * Form::kChannelPack;
+    const int step = index / Form::kChannels;
+    const int channel = index % Form::kChannels;
     if (step < steps.count && channel < warp.num_channels) {
       f(step, channel);
     }
@@ -147,83 +143,17 @@ __device__ __forceinline__ void stage_items(
     const ScanSteps& steps,
     typename Form::Shared& shared) {
   using T = typename Form::Storage;
-  constexpr int kPack = Form::kChannelPack;
   const ScanDirection& in = params.direction[warp.direction];
   const auto u_view = step_view<T>(in.u, warp, steps, warp.first_channel);
   const auto delta_view = step_view<T>(in.delta, warp, steps, warp.first_channel);
   const float* bias_of = in.delta_bias == nullptr ? nullptr : in.delta_bias + warp.first_channel;
-  for_each_pack<Form>(warp, steps, [&](int step, int channel) {
-    float u[kPack];
-    float dt[kPack];
-    float bias[kPack] = {};
-    load_pack<kPack>(u_view.at(step, channel), u);
-    load_pack<kPack>(delta_view.at(step, channel), dt);
-    if constexpr (Form::kIsPlain) {
-      load_pack<kPack>(bias_of + channel, bias);
-    } else {
-      for (int i = 0; bias_of != nullptr && i < kPack; ++i) bias[i] = bias_of[channel + i];
-    }
-#pragma unroll
-    for (int i = 0; i < kPack; ++i) {
-      dt[i] += bias[i];
-      const bool has_softplus = Form::kIsPlain || params.delta_softplus;
-      dt[i] = has_softplus ? scan_softplus<T>(dt[i]) : dt[i];
-    }
-    if constexpr (kPack % 2 == 0) {
-#pragma unroll
-      for (int i = 0; i < kPack; i += 2) {
-        auto* pair = &shared.items[step][Form::slot(step, channel + i)];
-        *reinterpret_cast<float4*>(pair) = make_float4(dt[i], u[i], dt[i + 1], u[i + 1]);
-      }
-    } else {
-      shared.items[step][Form::slot(step, channel)] = make_float2(dt[0], u[0]);
-    }
+  for_each_item<Form>(warp, steps, [&](int step, int channel) {
+    const float u = to_float(*u_view.at(step, channel));
+    float dt = to_float(*delta_view.at(step, channel));
+    dt += bias_of == nullptr ? 0.0F : bias_of[channel];
+    dt = params.delta_softplus ? scan_softplus<T>(dt) : dt;
+    shared.items[step][channel] = make_float2(dt, u);
   });
-}
-
-/// Asks for u, delta and, where the walk will finish tokens, z of the steps to come.
-template <typename Form>
-__device__ __forceinline__ void prefetch_items(
-    const ScanParams& params, const ScanWarp& warp, const ScanSteps& steps, bool finishes) {
-  using T = typename Form::Storage;
-  constexpr int kSectorChannels = 32 / static_cast<int>(sizeof(T));
-  constexpr int kSectors = (Form::kChannels + kSectorChannels - 1) / kSectorChannels;
-  const ScanDirection& in = params.direction[warp.direction];
-  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-  const int channel = lane % kSectors * kSectorChannels;
-  const auto u = step_view<T>(in.u, warp, steps, warp.first_channel);
-  const auto delta = step_view<T>(in.delta, warp, steps, warp.first_channel);
-  const auto z = step_view<T>(params.z, warp, steps, warp.first_channel);
-  for (int step = lane / kSectors; step < steps.count; step += kWarpSize / kSectors) {
-    prefetch_to_l2(u.at(step, channel));
-    prefetch_to_l2(delta.at(step, channel));
-    if (finishes) prefetch_to_l2(z.at(step, channel));
-  }
-}
-
-// B and C of every token, four states at a time: a lane keeps its column.
-template <typename Form>
-__device__ __forceinline__ void stage_bc_packs(
-    const ScanParams& params, const ScanWarp& warp, const ScanSteps& steps, float* bc) {
-  using T = typename Form::Storage;
-  constexpr int kRowLanes = 2 * Form::kPadded / 4;
-  constexpr int kRows = kWarpSize / kRowLanes;
-  const ScanDirection& in = params.direction[warp.direction];
-  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-  const int column = 4 * (lane % kRowLanes);
-  const bool is_C = column >= Form::kPadded;
-  const int64_t state = warp.group * Form::kPadded + column % Form::kPadded;
-  const auto view = step_view<T>(is_C ? in.C : in.B, warp, steps, state);
-#pragma unroll
-  for (int i = 0; i < kWarpTokens; i += kRows) {
-    const int step = i + lane / kRowLanes;
-    if (step < steps.count) {
-      float values[4];
-      load_pack<4>(view.at(step, 0), values);
-      *reinterpret_cast<float4*>(bc + step * 2 * Form::kPadded + column) =
-          make_float4(values[0], values[1], values[2], values[3]);
-    }
-  }
 }
 
 // B and C of every token; absent states are 0.
@@ -232,9 +162,6 @@ __device__ __forceinline__ void stage_bc(
     const ScanParams& params, const ScanWarp& warp, const ScanSteps& steps, float* bc) {
   using T = typename Form::Storage;
   constexpr int kPadded = Form::kPadded;
-  if constexpr (Form::kIsPlain) {
-    return stage_bc_packs<Form>(params, warp, steps, bc);
-  }
   const ScanDirection& in = params.direction[warp.direction];
   const int64_t first_state = warp.group * params.d_state;
   const auto B = step_view<T>(in.B, warp, steps, first_state);
@@ -285,6 +212,16 @@ struct ScanLane {
     float* last_state = params.direction[warp.direction].last_state;
     if (last_state != nullptr && warp.is_last_chunk(split)) {
       store_h(params, warp, last_state + warp.batch * params.d_inner * params.d_state);
+    }
+  }
+
+  /// Leaves what a chunk made of a state of 0, and the sum of dt over it.
+  __device__ void leave_chunk(
+      const ScanParams& params, const ScanWarp& warp, const ScanSplit& split, float sum_dt) const {
+    const int64_t row = warp.split_row(params, split);
+    store_h(params, warp, split.states + row * params.d_inner * params.d_state);
+    if (is_inside && first_state == 0) {
+      split.sum_dt[row * params.d_inner + warp.first_channel + channel] = sum_dt;
     }
   }
 

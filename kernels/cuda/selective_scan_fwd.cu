@@ -1,28 +1,34 @@
-// Launches of the scan's forward. With many rows a lane holds all states of a channel; with few,
-// four lanes share a channel and the sequence is cut into chunks. Which form is taken depends on
-// the sizes alone, so that results do not depend on the device.
+// Launches of the scan's forward. With many rows a lane holds all states of a channel; with fewer,
+// lanes share a channel; with few the sequence is cut as well. Which form is taken depends on the
+// sizes alone, so that results do not depend on the device.
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
 #include "kernels/cuda/plan.h"
 #include "kernels/cuda/scan_chunks.cuh"
 #include "kernels/cuda/scan_forward.cuh"
+#include "kernels/cuda/scan_forward_block.cuh"
 #include "kernels/cuda/scan_forward_lane.cuh"
+#include "kernels/cuda/scan_forward_pair.cuh"
 #include "kernels/cuda/scan_launch.h"
 #include "kernels/cuda/selective_scan.h"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
-// Measured on one H200; docs/kernels.md has the figures.
-constexpr int64_t kFewWarps = 700;      // below this, one lane a channel leaves schedulers idle
-constexpr int64_t kVeryFewWarps = 256;  // below this, short sequences are worth a cut as well
-constexpr int64_t kEnoughWarps = 1200;  // that chunks should make
-constexpr int64_t kLongestChunk = 128;
-constexpr int64_t kShortestChunk = 32;
+// Measured on one H200; docs/kernels.md has the figures. Warps here have 32 channels.
+constexpr int64_t kFewWarps = 700;        // below this, one lane a channel leaves schedulers idle
+constexpr int64_t kPairWarps = 900;       // the same where nothing but that speaks for one lane
+constexpr int64_t kCutWarps = 150;        // below this, long sequences are cut
+constexpr int64_t kVeryFewWarps = 64;     // below this, short ones as well
+constexpr int64_t kEnoughWarps = 1000;    // that chunks should make
+constexpr int64_t kLongestChunk = 256;
+constexpr int64_t kShortestChunk = 32;    // and what chunks are multiples of
 constexpr int64_t kLongSequence = 384;
+constexpr int64_t kMostBlocks = 128;      // that a whole sequence each: one a multiprocessor
 
 void require(bool holds, const char* name, const char* expected, int64_t actual) {
   if (!holds) {
@@ -53,17 +59,6 @@ int64_t num_channel_warps(const ScanParams& params) {
   return params.batch * params.num_directions * divide_up(params.d_inner, kWarpSize);
 }
 
-int64_t chunk_tokens(const ScanParams& params) {
-  const int64_t num_warps = num_channel_warps(params);
-  int64_t chunk = kLongestChunk;
-  while (chunk > kShortestChunk && num_warps * divide_up(params.seqlen, chunk) < kEnoughWarps) {
-    chunk /= 2;
-  }
-  const bool is_cut = params.seqlen > 3 * chunk && num_warps < kFewWarps &&
-                      (params.seqlen > kLongSequence || num_warps < kVeryFewWarps);
-  return is_cut ? chunk : params.seqlen;
-}
-
 /// True if `pack` channels of every token of every view can be moved as one.
 bool packs_channels(const ScanParams& params, int pack) {
   const auto fits = [&](const auto& view) { return fits_packs(view, params.dtype, pack); };
@@ -86,78 +81,171 @@ bool fits_projection(const ScanParams& params) {
   return result;
 }
 
-/// True for what ScanForm calls plain, with `padded` states and packs of `pack` channels.
-bool is_plain(const ScanParams& params, int padded, int pack) {
-  bool result = packs_channels(params, pack) && params.d_state == padded &&
-                params.z.data != nullptr && params.delta_softplus;
+/// True for what ScanForm calls plain, with 16 states.
+bool is_plain(const ScanParams& params) {
+  const int pack = static_cast<int>(16 / storage_bytes(params.dtype));
+  bool result = packs_channels(params, pack) && params.d_state == 16 && params.z.data != nullptr &&
+                params.delta_softplus;
   for (int i = 0; i < params.num_directions; ++i) {
     const ScanDirection& in = params.direction[i];
-    result = result && in.delta_bias != nullptr && is_aligned(in.delta_bias, 16) &&
-             fits_packs(in.B, params.dtype, 4) && fits_packs(in.C, params.dtype, 4);
+    result = result && in.delta_bias != nullptr && fits_packs(in.B, params.dtype, 4) &&
+             fits_packs(in.C, params.dtype, 4);
   }
   return result;
 }
 
-/// Calls f with the ScanForm that fits: how many lanes hold a channel, how wide the accesses are.
+/// Lanes that share a channel where blocks hold whole sequences: as many as leave no block waiting
+/// for another; 0 where that form is not for these sizes.
+int block_lanes(const ScanParams& params) {
+  if (params.seqlen > kBlockTokens || !is_plain(params)) {
+    return 0;
+  }
+  const int narrowest = params.dtype == DType::kFloat32 ? 8 : 4;  // by shared memory
+  for (int lanes = 8; lanes >= narrowest; lanes /= 2) {
+    const int64_t tiles = params.groups * scan_tiles_per_group(params, kWarpSize / lanes);
+    if (params.batch * tiles <= kMostBlocks) return lanes;
+  }
+  return 0;
+}
+
+/// Tokens of a chunk; all of them where the sequence is not cut. By the sizes alone, as workspaces
+/// are asked for.
+int64_t chunk_tokens(const ScanParams& params) {
+  const int64_t num_warps = num_channel_warps(params);
+  const int64_t wanted = divide_up(num_warps * params.seqlen, kEnoughWarps);
+  const int64_t chunk = std::min(
+      divide_up(wanted, kShortestChunk) * kShortestChunk, kLongestChunk);
+  const bool is_cut = params.seqlen > 3 * chunk && num_warps < kCutWarps &&
+                      (params.seqlen > kLongSequence || num_warps < kVeryFewWarps);
+  return is_cut ? chunk : params.seqlen;
+}
+
+/// The same for the forward, which may hold whole sequences.
+int64_t forward_chunk(const ScanParams& params) {
+  return block_lanes(params) > 0 ? params.seqlen : chunk_tokens(params);
+}
+
+/// Calls f with the general ScanForm that fits: how many lanes hold a channel.
 template <typename T, typename F>
-void visit_form(const ScanParams& params, int64_t num_warps, F f) {
-  constexpr int kPack = 16 / sizeof(T);
-  const bool plain = is_plain(params, 16, kPack);
+void visit_general_form(const ScanParams& params, int64_t num_warps, F f) {
   if (params.d_state > 64) {
-    f(ScanForm<T, 16, 16, 1>{});
+    f(ScanForm<T, 16, 16>{});
   } else if (params.d_state > 16) {
-    f(ScanForm<T, 16, 4, 1>{});
+    f(ScanForm<T, 16, 4>{});
   } else if (num_warps < kFewWarps) {
-    plain ? f(ScanForm<T, 4, 4, kPack, true>{}) : f(ScanForm<T, 4, 4, 1>{});
+    f(ScanForm<T, 4, 4>{});
   } else {
-    plain ? f(ScanForm<T, 16, 1, kPack, true>{}) : f(ScanForm<T, 16, 1, 1>{});
+    f(ScanForm<T, 16, 1>{});
   }
 }
 
-/// A launch with `warps` directions in each block.
-template <typename Form>
-LaunchShape form_shape(const ScanParams& params, const ScanSplit& split, int warps, void* stream) {
+template <typename T>
+using PairForm = ScanForm<T, 8, 2, true>;
+
+/// A launch with `warps` warps, which share `Shared` each, in every block.
+template <typename Form, typename Shared>
+LaunchShape warp_shape(const ScanParams& params, const ScanSplit& split, int warps, void* stream) {
   const int64_t tiles = params.groups * scan_tiles_per_group(params, Form::kChannels);
   const int64_t directions = params.num_directions / warps;
   LaunchShape shape;
   shape.grid = dim3(static_cast<unsigned>(directions * params.batch * split.num_chunks * tiles));
   shape.block = dim3(static_cast<unsigned>(warps * kWarpSize));
-  shape.shared_bytes = warps * sizeof(typename Form::Shared);
+  shape.shared_bytes = warps * sizeof(Shared);
   shape.stream = static_cast<cudaStream_t>(stream);
   return shape;
 }
 
-/// The launch of the form with a channel a lane.
-template <typename Form, int kRankSteps>
-void launch_lanes(const ScanParams& params, const ScanSplit& split, LaunchShape shape) {
-  shape.shared_bytes = params.num_directions * sizeof(ForwardLaneShared<Form, kRankSteps>);
-  VIM_LAUNCH((scan_forward_lane_kernel<Form, kRankSteps>), shape, params, split);
+/// A launch of whole sequences, `lanes` lanes a channel.
+template <typename T>
+void launch_blocks(const ScanParams& params, const ScanSplit& whole, int lanes, void* stream) {
+  const auto launch = [&](auto form) {
+    using Form = decltype(form);
+    using Shared = ForwardBlockShared<Form>;
+    static_assert(sizeof(Shared) <= kMostBlockShared, "see block_lanes");
+    LaunchShape shape = warp_shape<Form, Shared>(params, whole, params.num_directions, stream);
+    shape.block.x *= kBlockWarps;
+    shape.shared_bytes = sizeof(Shared);
+    VIM_LAUNCH((scan_forward_block_kernel<Form>), shape, params, whole);
+  };
+  if (lanes == 8) {
+    launch(ScanForm<T, 2, 8, true>{});
+  } else if constexpr (sizeof(T) == 2) {
+    launch(ScanForm<T, 4, 4, true>{});
+  }
 }
 
-template <typename Form>
-void launch_forward(const ScanParams& params, const ScanSplit& split, void* stream) {
-  const LaunchShape shape = form_shape<Form>(params, split, params.num_directions, stream);
-  if constexpr (!Form::kIsPlain || Form::kChannelLanes > 1) {
-    VIM_LAUNCH((scan_forward_kernel<Form>), shape, params, split);
-  } else if (params.dt_rank == 0) {
-    launch_lanes<Form, 0>(params, split, shape);
-  } else if constexpr (sizeof(typename Form::Storage) == 2) {
-    params.dt_rank <= kRankStep ? launch_lanes<Form, 1>(params, split, shape)
-                                : launch_lanes<Form, kMostRankSteps>(params, split, shape);
+/// A launch of the plain case by warps of tiles; kRankSteps: of the product that makes delta.
+template <typename T, int kRankSteps>
+void launch_tiles(const ScanParams& params, const ScanSplit& split, void* stream) {
+  const bool takes_lanes =
+      scan_forward_takes_lanes(params) &&
+      (params.kept_states != nullptr || num_channel_warps(params) >= kPairWarps);
+  const int warps = params.num_directions;
+  if (takes_lanes) {
+    using Form = ScanForm<T, 16, 1, true>;
+    const LaunchShape shape =
+        warp_shape<Form, ForwardTilesShared<Form, kRankSteps>>(params, split, warps, stream);
+    VIM_LAUNCH((scan_forward_lane_kernel<Form, kRankSteps>), shape, params, split);
+  } else {
+    using Form = PairForm<T>;
+    const LaunchShape shape =
+        warp_shape<Form, ForwardPairShared<Form, kRankSteps>>(params, split, warps, stream);
+    VIM_LAUNCH((scan_forward_pair_kernel<Form, kRankSteps>), shape, params, split);
   }
+}
+
+template <typename T>
+void launch_plain(const ScanParams& params, const ScanSplit& split, void* stream) {
+  const int lanes = block_lanes(params);
+  if (lanes > 0) {
+    launch_blocks<T>(params, split, lanes, stream);
+  } else if (params.dt_rank == 0) {
+    launch_tiles<T, 0>(params, split, stream);
+  } else if constexpr (sizeof(T) == 2) {
+    params.dt_rank <= kRankStep ? launch_tiles<T, 1>(params, split, stream)
+                                : launch_tiles<T, kMostRankSteps>(params, split, stream);
+  }
+}
+
+template <typename T>
+void launch_general(const ScanParams& params, const ScanSplit& split, void* stream) {
+  const int64_t num_warps = num_channel_warps(params) * split.num_chunks;
+  visit_general_form<T>(params, num_warps, [&](auto form) {
+    using Form = decltype(form);
+    const LaunchShape shape =
+        warp_shape<Form, typename Form::Shared>(params, split, params.num_directions, stream);
+    VIM_LAUNCH((scan_forward_kernel<Form>), shape, params, split);
+  });
+}
+
+/// What each chunk leaves of a state of 0.
+template <typename T>
+void launch_chunks(const ScanParams& params, const ScanSplit& split, void* stream) {
+  if (is_plain(params)) {
+    using Form = PairForm<T>;
+    const LaunchShape shape =
+        warp_shape<Form, ForwardPairShared<Form, 0>>(params, split, 1, stream);
+    VIM_LAUNCH((scan_chunk_pair_kernel<Form>), shape, params, split);
+    return;
+  }
+  const int64_t num_warps = num_channel_warps(params) * split.num_chunks;
+  visit_general_form<T>(params, num_warps, [&](auto form) {
+    using Form = decltype(form);
+    const LaunchShape shape = warp_shape<Form, typename Form::Shared>(params, split, 1, stream);
+    VIM_LAUNCH((scan_chunk_kernel<Form>), shape, params, split);
+  });
 }
 
 }  // namespace
 
 bool selective_scan_projects_delta(const ScanParams& params) {
   check_scan(params);
-  return fits_projection(params) && scan_forward_takes_lanes(params);
+  return fits_projection(params) && is_plain(params) && block_lanes(params) == 0 &&
+         chunk_tokens(params) == params.seqlen;
 }
 
 bool scan_forward_takes_lanes(const ScanParams& params) {
-  const int pack = static_cast<int>(16 / storage_bytes(params.dtype));
-  return is_plain(params, 16, pack) && num_channel_warps(params) >= kFewWarps &&
-         chunk_tokens(params) == params.seqlen;
+  return is_plain(params) && num_channel_warps(params) >= kFewWarps;
 }
 
 void check_scan(const ScanParams& params) {
@@ -190,12 +278,7 @@ void scan_chunk_states(const ScanParams& params, int64_t chunk, float* floats, v
     return;
   }
   visit_dtype(params.dtype, [&](auto storage) {
-    const int64_t num_warps = num_channel_warps(params) * split.num_chunks;
-    visit_form<decltype(storage)>(params, num_warps, [&](auto form) {
-      using Form = decltype(form);
-      const LaunchShape shape = form_shape<Form>(params, split, 1, stream);
-      VIM_LAUNCH((scan_chunk_kernel<Form>), shape, params, split);
-    });
+    launch_chunks<decltype(storage)>(params, split, stream);
   });
   launch_carry(params, split, /*backwards=*/false, static_cast<cudaStream_t>(stream));
 }
@@ -214,14 +297,13 @@ void selective_scan_forward(const ScanParams& params, void* stream) {
     throw std::invalid_argument("selective_scan: these sizes keep no states");
   }
   auto* floats = static_cast<float*>(params.workspace);
-  scan_chunk_states(params, chunk_tokens(params), floats, stream);
-  const ScanSplit split = make_split(params, chunk_tokens(params), floats);
+  const int64_t chunk = forward_chunk(params);
+  scan_chunk_states(params, chunk, floats, stream);
+  const ScanSplit split = make_split(params, chunk, floats);
   visit_dtype(params.dtype, [&](auto storage) {
-    const int64_t num_warps = num_channel_warps(params) * split.num_chunks;
-    visit_form<decltype(storage)>(params, num_warps, [&](auto form) {
-      using Form = decltype(form);
-      launch_forward<Form>(params, split, stream);
-    });
+    using T = decltype(storage);
+    is_plain(params) ? launch_plain<T>(params, split, stream)
+                     : launch_general<T>(params, split, stream);
   });
 }
 

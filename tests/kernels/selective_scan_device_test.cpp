@@ -5,6 +5,7 @@
 #include <numeric>
 #include <random>
 #include <stdexcept>
+#include <tuple>
 
 #include "tests/emulation/emulation.h"
 #include "tests/kernels/scan_arrays.h"
@@ -100,21 +101,47 @@ ScanCase bundled_case() {
   });
 }
 
-// Forms that the cases of the CPU test do not reach: many rows, few rows of a long sequence,
+void model_like(ScanCase& scan) {
+  walk_both_ways(scan);
+  scan.dtype = DType::kBFloat16;
+}
+
+// The forward's forms for few rows: whole sequences a block, with 8 and 4 lanes a channel; pairs of
+// lanes, with part of a tile, with and without cuts.
+std::vector<ScanCase> few_row_cases() {
+  return {
+      with(sized(2, 21, 96, 16), "blocks, 8 lanes, float", walk_both_ways),
+      with(sized(2, 37, 64, 16), "blocks, 8 lanes, one direction", [](ScanCase& s) {
+        s.dtype = DType::kFloat16;
+        s.reversed = true;
+      }),
+      with(sized(6, 9, 96, 16), "blocks, 4 lanes, bf16", model_like),
+      with(sized(7, 9, 80, 16), "blocks, 4 lanes, two groups", [](ScanCase& s) {
+        model_like(s);
+        s.groups = 2;
+      }),
+      with(sized(27, 1, 72, 16), "pairs, one token", model_like),
+      with(sized(27, 11, 76, 16), "pairs, float", walk_both_ways),
+      with(sized(27, 35, 72, 16), "pairs, bf16", model_like),
+      with(sized(52, 18, 72, 16), "pairs, one direction", [](ScanCase& s) {
+        s.dtype = DType::kFloat16;
+        s.reversed = true;
+      }),
+      with(sized(1, 300, 40, 16), "pairs and chunks, bf16", model_like),
+      with(sized(1, 130, 10, 16), "chunks of an odd width", walk_both_ways),
+  };
+}
+
+// Forms that the cases of the CPU test do not reach: few and many rows, few rows of a long sequence,
 // several segments, the model's own shape, more channel tiles than warps (the backward then adds
 // two of the three tiles of a group before it writes).
 std::vector<ScanCase> form_cases() {
-  const auto model_like = [](ScanCase& s) {
-    walk_both_ways(s);
-    s.dtype = DType::kBFloat16;
-  };
-  return {
+  std::vector<ScanCase> cases = {
       with(sized(1, 900, 40, 16), "chunks, both directions", walk_both_ways),
       with(sized(1, 500, 24, 40), "chunks, lanes, segments", walk_both_ways),
       with(sized(75, 3, 257, 16), "many rows", walk_both_ways),
       with(sized(75, 3, 264, 16), "many rows, plain, bf16", model_like),
       with(sized(1, 230, 96, 16), "few rows, plain, bf16", model_like),
-      with(sized(2, 21, 96, 16), "plain, float", walk_both_ways),
       bundled_case(),
       with(
           sized(140, 9, 192, 16),
@@ -124,6 +151,8 @@ std::vector<ScanCase> form_cases() {
             s.groups = 2;
           }),
   };
+  for (const ScanCase& scan : few_row_cases()) cases.push_back(scan);
+  return cases;
 }
 
 // The emulation leaves out what takes it seconds; the GPU runs every case.
@@ -136,7 +165,8 @@ std::vector<ScanCase> device_cases() {
   };
   cases.erase(std::remove_if(cases.begin(), cases.end(), is_slow), cases.end());
   cases.push_back(with(sized(75, 1, 264, 16), "many rows, plain, float", walk_both_ways));
-  cases.push_back(with(sized(117, 35, 72, 16), "many rows, plain, tiles", walk_both_ways));
+  cases.push_back(with(sized(150, 19, 72, 16), "many rows, plain, tiles", walk_both_ways));
+  cases.push_back(with(sized(27, 35, 72, 16), "pairs, bf16", model_like));
   cases.push_back(bundled_case());
 #endif
   return cases;
@@ -184,18 +214,22 @@ void check_projection(const KernelDevice& device) {
 #else
   constexpr int64_t kTokens = 3;
 #endif
-  for (const DType dtype : {DType::kBFloat16, DType::kFloat16}) {
-    for (const int64_t rank : {16, 24}) {
-      ScanCase scan = with(sized(75, kTokens, 136, 16), "delta from its factors", walk_both_ways);
-      scan.dtype = dtype;
-      scan.name += ", rank " + std::to_string(rank);
-      const Tensors inputs = make_factors(scan, rank);
-      check_close(
-          scan,
-          forward_on(device, scan, inputs, true),
-          oracle_scan_forward(scan, inputs),
-          kOutLimit);
-    }
+  constexpr int64_t kPairs = 40;  // samples for which pairs of lanes are taken, and lanes
+  constexpr int64_t kLanes = 95;
+  for (const auto& [batch, dtype, rank] :
+       {std::tuple(kPairs, DType::kBFloat16, 24),
+        std::tuple(kPairs, DType::kFloat16, 16),
+        std::tuple(kLanes, DType::kBFloat16, 16),
+        std::tuple(kLanes, DType::kFloat16, 24)}) {
+    ScanCase scan = with(sized(batch, kTokens, 136, 16), "factors of delta", walk_both_ways);
+    scan.dtype = dtype;
+    scan.name += ", rank " + std::to_string(rank);
+    const Tensors inputs = make_factors(scan, rank);
+    check_close(
+        scan,
+        forward_on(device, scan, inputs, true),
+        oracle_scan_forward(scan, inputs),
+        kOutLimit);
   }
 }
 
@@ -323,6 +357,8 @@ TEST_CASE("the emulated scan's gradients from kept states", "[scan][emulated]") 
 TEST_CASE("the emulated scan gives the same bits in every order", "[scan][emulated]") {
   for (const ScanCase& scan :
        {with(sized(2, 50, 70, 16), "both directions", walk_both_ways),
+        with(sized(2, 50, 72, 16), "blocks", model_like),
+        with(sized(27, 21, 72, 16), "pairs", model_like),
         with(sized(1, 450, 10, 40), "chunks and segments", walk_both_ways)}) {
     const Tensors inputs = round_to_storage(scan, make_scan_inputs(scan, 3));
     emulation::set_seed(1);
