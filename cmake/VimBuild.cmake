@@ -24,8 +24,8 @@ endif()
 
 find_program(VIM_CCACHE ccache)
 if(VIM_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # The sloppiness lets ccache cache files that use a precompiled header; with paths below the source
-  # folder made relative, clones and work trees share what was compiled.
+  # The sloppiness lets ccache cache files that use a precompiled header; with paths below the
+  # source folder made relative, clones and work trees share what was compiled.
   set(ccache ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${ccache} CCACHE_SLOPPINESS=pch_defines,time_macros ${VIM_CCACHE})
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${ccache} ${VIM_CCACHE})

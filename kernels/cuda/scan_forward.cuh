@@ -18,7 +18,8 @@ __host__ __device__ constexpr bool finishes(ForwardPhase phase) {
   return phase == ForwardPhase::kOnly || phase == ForwardPhase::kSecondHalf;
 }
 
-/// One step of a lane's states; returns the lane's share of sum_n C h. B and C: those of its states.
+/// One step of a lane's states; returns the lane's share of sum_n C h. B and C: those of its
+/// states.
 template <typename Form, typename Value>
 __device__ __forceinline__ float advance(
     ScanLane<Form>& lane, float dt, float input, const Value* B, const Value* C) {

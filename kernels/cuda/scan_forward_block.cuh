@@ -207,7 +207,7 @@ class ForwardBlockWalk {
   const ScanParams& params_;
   const ScanWarp& warp_;
   const ScanSplit& whole_;  // not cut
-  int place_;  // of the warp's piece in its direction's walk
+  int place_;               // of the warp's piece in its direction's walk
   int thread_;
   int begin_;  // steps
   int count_;

@@ -18,12 +18,12 @@ namespace {
 template <typename Form, int kRankSteps>
 class ForwardLaneWalk : public ForwardTiles<Form, ForwardTilesShared<Form, kRankSteps>> {
   using Tiles = ForwardTiles<Form, ForwardTilesShared<Form, kRankSteps>>;
-  using typename Tiles::T;
-  using typename Tiles::Tile;
   using Tiles::kCopy;
   using Tiles::params_;
   using Tiles::shared_;
   using Tiles::warp_;
+  using typename Tiles::T;
+  using typename Tiles::Tile;
 
  public:
   __device__ ForwardLaneWalk(const ScanParams& params, const ScanWarp& warp, ScanLane<Form>& lane)

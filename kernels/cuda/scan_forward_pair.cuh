@@ -24,13 +24,13 @@ struct ForwardPairShared : ForwardTilesShared<Form, kSteps> {
 template <typename Form, int kRankSteps>
 class ForwardPairWalk : public ForwardTiles<Form, ForwardPairShared<Form, kRankSteps>> {
   using Tiles = ForwardTiles<Form, ForwardPairShared<Form, kRankSteps>>;
-  using typename Tiles::T;
-  using typename Tiles::Tile;
   using Tiles::kTokens;
   using Tiles::params_;
   using Tiles::shared_;
   using Tiles::thread_;
   using Tiles::warp_;
+  using typename Tiles::T;
+  using typename Tiles::Tile;
   static constexpr int kLanes = Form::kChannelLanes;
   static constexpr int kPack = Form::kChannels * kTokens / kWarpSize;
   static constexpr int kRowLanes = Form::kChannels / kPack;
@@ -131,7 +131,7 @@ class ForwardPairWalk : public ForwardTiles<Form, ForwardPairShared<Form, kRankS
   }
 
   ScanLane<Form>& lane_;
-  int row_;     // the lane's pack of a tile
+  int row_;  // the lane's pack of a tile
   int column_;
   float bias_[kPack];
   float D_[kPack];

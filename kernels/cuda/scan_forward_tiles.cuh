@@ -187,7 +187,8 @@ __device__ __forceinline__ void walk_tiles(Walk& walk, int begin, int end) {
 
 /// A warp's walk through its chunk, with the other direction's half in between where there is one.
 template <typename Walk>
-__device__ __forceinline__ void walk_chunk(Walk& walk, const ScanParams& params, const ScanWarp& warp) {
+__device__ __forceinline__ void walk_chunk(
+    Walk& walk, const ScanParams& params, const ScanWarp& warp) {
   const int count = warp.num_tokens();
   if (params.num_directions == 1) {
     walk_tiles<ForwardPhase::kOnly>(walk, 0, count);

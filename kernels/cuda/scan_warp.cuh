@@ -69,7 +69,11 @@ struct ScanWarp {
 
 /// index: of (batch, chunk, tile), the tile fastest.
 __device__ inline ScanWarp locate_walk(
-    const ScanParams& params, const ScanSplit& split, int tile_width, int64_t index, int direction) {
+    const ScanParams& params,
+    const ScanSplit& split,
+    int tile_width,
+    int64_t index,
+    int direction) {
   const int64_t tiles = params.groups * scan_tiles_per_group(params, tile_width);
   const ScanTile tile = scan_tile(params, tile_width, index % tiles);
   index /= tiles;

@@ -20,15 +20,15 @@ namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
 // Measured on one H200; docs/kernels.md has the figures. Warps here have 32 channels.
-constexpr int64_t kFewWarps = 700;        // below this, one lane a channel leaves schedulers idle
-constexpr int64_t kPairWarps = 900;       // the same where nothing but that speaks for one lane
-constexpr int64_t kCutWarps = 150;        // below this, long sequences are cut
-constexpr int64_t kVeryFewWarps = 64;     // below this, short ones as well
-constexpr int64_t kEnoughWarps = 1000;    // that chunks should make
+constexpr int64_t kFewWarps = 700;      // below this, one lane a channel leaves schedulers idle
+constexpr int64_t kPairWarps = 800;     // the same where no states are kept
+constexpr int64_t kCutWarps = 350;      // below this, long sequences are cut
+constexpr int64_t kVeryFewWarps = 100;  // below this, short ones as well
+constexpr int64_t kEnoughWarps = 1000;  // that chunks should make
 constexpr int64_t kLongestChunk = 256;
-constexpr int64_t kShortestChunk = 32;    // and what chunks are multiples of
+constexpr int64_t kShortestChunk = 32;  // chunks are multiples of it
 constexpr int64_t kLongSequence = 384;
-constexpr int64_t kMostBlocks = 128;      // that a whole sequence each: one a multiprocessor
+constexpr int64_t kMostBlocks = 128;  // of whole sequences: each has a multiprocessor for itself
 
 void require(bool holds, const char* name, const char* expected, int64_t actual) {
   if (!holds) {
@@ -113,8 +113,7 @@ int block_lanes(const ScanParams& params) {
 int64_t chunk_tokens(const ScanParams& params) {
   const int64_t num_warps = num_channel_warps(params);
   const int64_t wanted = divide_up(num_warps * params.seqlen, kEnoughWarps);
-  const int64_t chunk = std::min(
-      divide_up(wanted, kShortestChunk) * kShortestChunk, kLongestChunk);
+  const int64_t chunk = std::min(divide_up(wanted, kShortestChunk) * kShortestChunk, kLongestChunk);
   const bool is_cut = params.seqlen > 3 * chunk && num_warps < kCutWarps &&
                       (params.seqlen > kLongSequence || num_warps < kVeryFewWarps);
   return is_cut ? chunk : params.seqlen;
@@ -277,9 +276,8 @@ void scan_chunk_states(const ScanParams& params, int64_t chunk, float* floats, v
   if (split.num_chunks == 1) {
     return;
   }
-  visit_dtype(params.dtype, [&](auto storage) {
-    launch_chunks<decltype(storage)>(params, split, stream);
-  });
+  visit_dtype(
+      params.dtype, [&](auto storage) { launch_chunks<decltype(storage)>(params, split, stream); });
   launch_carry(params, split, /*backwards=*/false, static_cast<cudaStream_t>(stream));
 }
 

@@ -200,4 +200,71 @@ std::vector<ScanCase> all_scan_cases() {
   return cases;
 }
 
+ScanCase bundled_case() {
+  return with(sized(100, 9, 192, 16), "bundles, float", [](ScanCase& s) {
+    walk_both_ways(s);
+    s.groups = 2;
+  });
+}
+
+void model_like(ScanCase& scan) {
+  walk_both_ways(scan);
+  scan.dtype = DType::kBFloat16;
+}
+
+// The forward's forms for few rows: whole sequences a block, with 8 and 4 lanes a channel; pairs of
+// lanes, with part of a tile, with and without cuts.
+std::vector<ScanCase> few_row_cases() {
+  return {
+      with(sized(2, 21, 96, 16), "blocks, 8 lanes, float", walk_both_ways),
+      with(
+          sized(2, 37, 64, 16),
+          "blocks, 8 lanes, one direction",
+          [](ScanCase& s) {
+            s.dtype = DType::kFloat16;
+            s.reversed = true;
+          }),
+      with(sized(6, 9, 96, 16), "blocks, 4 lanes, bf16", model_like),
+      with(
+          sized(7, 9, 80, 16),
+          "blocks, 4 lanes, two groups",
+          [](ScanCase& s) {
+            model_like(s);
+            s.groups = 2;
+          }),
+      with(sized(27, 1, 72, 16), "pairs, one token", model_like),
+      with(sized(27, 11, 76, 16), "pairs, float", walk_both_ways),
+      with(sized(27, 35, 72, 16), "pairs, bf16", model_like),
+      with(
+          sized(52, 18, 72, 16),
+          "pairs, one direction",
+          [](ScanCase& s) {
+            s.dtype = DType::kFloat16;
+            s.reversed = true;
+          }),
+      with(sized(1, 300, 40, 16), "pairs and chunks, bf16", model_like),
+      with(sized(1, 130, 10, 16), "chunks of an odd width", walk_both_ways),
+  };
+}
+
+std::vector<ScanCase> device_form_cases() {
+  std::vector<ScanCase> cases = {
+      with(sized(1, 900, 40, 16), "chunks, both directions", walk_both_ways),
+      with(sized(1, 500, 24, 40), "chunks, lanes, segments", walk_both_ways),
+      with(sized(75, 3, 257, 16), "many rows", walk_both_ways),
+      with(sized(75, 3, 264, 16), "many rows, plain, bf16", model_like),
+      with(sized(1, 230, 96, 16), "few rows, plain, bf16", model_like),
+      bundled_case(),
+      with(
+          sized(140, 9, 192, 16),
+          "bundles, bf16",
+          [&](ScanCase& s) {
+            model_like(s);
+            s.groups = 2;
+          }),
+  };
+  for (const ScanCase& scan : few_row_cases()) cases.push_back(scan);
+  return cases;
+}
+
 }  // namespace vim::tests

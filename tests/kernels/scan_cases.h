@@ -17,12 +17,23 @@ ScanCase with(ScanCase scan, const std::string& what, const std::function<void(S
 
 void walk_both_ways(ScanCase& scan);
 
+/// Both directions in bf16.
+void model_like(ScanCase& scan);
+
 std::vector<ScanCase> size_cases();
 std::vector<ScanCase> option_cases();
 std::vector<ScanCase> storage_cases();
 std::vector<ScanCase> extreme_cases();
 /// All of the above.
 std::vector<ScanCase> all_scan_cases();
+
+/// Of float storage, whose walks are 1,056 warps on a full device; 16 bits need 1,584.
+ScanCase bundled_case();
+
+/// Forms of the CUDA kernels that none of them reaches: few and many rows, few rows of a long
+/// sequence, several segments, the model's own shape, more channel tiles than warps (the backward
+/// then adds two of the three tiles of a group before it writes).
+std::vector<ScanCase> device_form_cases();
 
 /// max |a - b| / max |b|, as the golden data measure it; infinite where `actual` is not finite.
 double relative_error(const std::vector<double>& actual, const std::vector<double>& expected);

@@ -93,72 +93,10 @@ void check_close(
   }
 }
 
-// Of float storage, whose walks are 1,056 warps on a full device; 16 bits need 1,584.
-ScanCase bundled_case() {
-  return with(sized(100, 9, 192, 16), "bundles, float", [](ScanCase& s) {
-    walk_both_ways(s);
-    s.groups = 2;
-  });
-}
-
-void model_like(ScanCase& scan) {
-  walk_both_ways(scan);
-  scan.dtype = DType::kBFloat16;
-}
-
-// The forward's forms for few rows: whole sequences a block, with 8 and 4 lanes a channel; pairs of
-// lanes, with part of a tile, with and without cuts.
-std::vector<ScanCase> few_row_cases() {
-  return {
-      with(sized(2, 21, 96, 16), "blocks, 8 lanes, float", walk_both_ways),
-      with(sized(2, 37, 64, 16), "blocks, 8 lanes, one direction", [](ScanCase& s) {
-        s.dtype = DType::kFloat16;
-        s.reversed = true;
-      }),
-      with(sized(6, 9, 96, 16), "blocks, 4 lanes, bf16", model_like),
-      with(sized(7, 9, 80, 16), "blocks, 4 lanes, two groups", [](ScanCase& s) {
-        model_like(s);
-        s.groups = 2;
-      }),
-      with(sized(27, 1, 72, 16), "pairs, one token", model_like),
-      with(sized(27, 11, 76, 16), "pairs, float", walk_both_ways),
-      with(sized(27, 35, 72, 16), "pairs, bf16", model_like),
-      with(sized(52, 18, 72, 16), "pairs, one direction", [](ScanCase& s) {
-        s.dtype = DType::kFloat16;
-        s.reversed = true;
-      }),
-      with(sized(1, 300, 40, 16), "pairs and chunks, bf16", model_like),
-      with(sized(1, 130, 10, 16), "chunks of an odd width", walk_both_ways),
-  };
-}
-
-// Forms that the cases of the CPU test do not reach: few and many rows, few rows of a long sequence,
-// several segments, the model's own shape, more channel tiles than warps (the backward then adds
-// two of the three tiles of a group before it writes).
-std::vector<ScanCase> form_cases() {
-  std::vector<ScanCase> cases = {
-      with(sized(1, 900, 40, 16), "chunks, both directions", walk_both_ways),
-      with(sized(1, 500, 24, 40), "chunks, lanes, segments", walk_both_ways),
-      with(sized(75, 3, 257, 16), "many rows", walk_both_ways),
-      with(sized(75, 3, 264, 16), "many rows, plain, bf16", model_like),
-      with(sized(1, 230, 96, 16), "few rows, plain, bf16", model_like),
-      bundled_case(),
-      with(
-          sized(140, 9, 192, 16),
-          "bundles, bf16",
-          [&](ScanCase& s) {
-            model_like(s);
-            s.groups = 2;
-          }),
-  };
-  for (const ScanCase& scan : few_row_cases()) cases.push_back(scan);
-  return cases;
-}
-
 // The emulation leaves out what takes it seconds; the GPU runs every case.
 std::vector<ScanCase> device_cases() {
   std::vector<ScanCase> cases = all_scan_cases();
-  for (const ScanCase& scan : form_cases()) cases.push_back(scan);
+  for (const ScanCase& scan : device_form_cases()) cases.push_back(scan);
 #ifndef VIM_TEST_CUDA
   const auto is_slow = [](const ScanCase& s) {
     return s.batch * s.seqlen * s.d_inner * s.d_state > 400'000;
@@ -226,10 +164,7 @@ void check_projection(const KernelDevice& device) {
     scan.name += ", rank " + std::to_string(rank);
     const Tensors inputs = make_factors(scan, rank);
     check_close(
-        scan,
-        forward_on(device, scan, inputs, true),
-        oracle_scan_forward(scan, inputs),
-        kOutLimit);
+        scan, forward_on(device, scan, inputs, true), oracle_scan_forward(scan, inputs), kOutLimit);
   }
 }
 
