@@ -212,6 +212,8 @@ void model_like(ScanCase& scan) {
   scan.dtype = DType::kBFloat16;
 }
 
+namespace {
+
 // The forward's forms for few rows: whole sequences a block, with 8 and 4 lanes a channel; pairs of
 // lanes, with part of a tile, with and without cuts.
 std::vector<ScanCase> few_row_cases() {
@@ -246,6 +248,8 @@ std::vector<ScanCase> few_row_cases() {
       with(sized(1, 130, 10, 16), "chunks of an odd width", walk_both_ways),
   };
 }
+
+}  // namespace
 
 std::vector<ScanCase> device_form_cases() {
   std::vector<ScanCase> cases = {
