@@ -37,8 +37,10 @@ class ForwardPairWalk : public ForwardTiles<Form, ForwardPairShared<Form, kRankS
 
  public:
   __device__ ForwardPairWalk(const ScanParams& params, const ScanWarp& warp, ScanLane<Form>& lane)
-      : Tiles(params, warp), lane_(lane), row_(thread_ / kRowLanes) {
-    column_ = thread_ % kRowLanes * kPack;
+      : Tiles(params, warp),
+        lane_(lane),
+        row_(thread_ / kRowLanes),
+        column_(thread_ % kRowLanes * kPack) {
     const ScanDirection& in = params.direction[warp.direction];
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
