@@ -5,10 +5,22 @@
 
 #include <cstdint>
 
+#include "kernels/cuda/scan_rows.cuh"
 #include "kernels/cuda/scan_warp.cuh"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
+
+/// Where a view's rows lie by step of a warp's walk, from `column` on. Inputs are only read.
+template <typename T, typename View>
+__device__ __forceinline__ StepRows<T*> walk_rows(
+    const View& view, const ScanWarp& warp, int64_t column) {
+  StepRows<T*> rows;
+  rows.origin =
+      const_cast<T*>(scan_sample<T>(view, warp.batch)) + warp.token(0) * view.token_stride + column;
+  rows.stride = static_cast<int>(warp.reversed ? -view.token_stride : view.token_stride);
+  return rows;
+}
 
 /// kStates: only the states are walked, for what a chunk makes of them.
 enum class ForwardPhase { kOnly, kFirstHalf, kSecondHalf, kStates };

@@ -75,7 +75,7 @@ class ForwardBlockWalk {
     const int channel = thread_ % kChannels;
     const bool exists = channel < warp_.num_channels;
     const float bias = exists ? in.delta_bias[warp_.first_channel + channel] : 0.0F;
-    const StepRows<T*> delta = rows(in.delta, warp_.first_channel);
+    const StepRows<T*> delta = walk_rows<T>(in.delta, warp_, warp_.first_channel);
     float dt[kPieceSteps / kRows];
 #pragma unroll
     for (int i = 0; i < kPieceSteps / kRows; ++i) {
@@ -152,18 +152,10 @@ class ForwardBlockWalk {
     return const_cast<T*>(scan_sample<T>(view, warp_.batch)) + token * view.token_stride + column;
   }
 
-  template <typename View>
-  __device__ StepRows<T*> rows(const View& view, int64_t column) const {
-    StepRows<T*> result;
-    result.origin = at(view, warp_.token(0), column);
-    result.stride = static_cast<int>(warp_.reversed ? -view.token_stride : view.token_stride);
-    return result;
-  }
-
   template <int kPack, typename View, int kWidth>
   __device__ __forceinline__ void copy(
       const View& view, int64_t column, int columns, T (&to)[kPieceSteps][kWidth]) const {
-    copy_rows<kPack, true>(rows(view, column), begin_, begin_ + count_, columns, to);
+    copy_rows<kPack, true>(walk_rows<T>(view, warp_, column), begin_, begin_ + count_, columns, to);
   }
 
   __device__ __forceinline__ void enter() {

@@ -145,10 +145,7 @@ class ForwardTiles {
   template <typename View>
   __device__ void locate(TileTensor tensor, const View& view, int64_t column) {
     if (thread_ == static_cast<int>(tensor)) {
-      const T* sample = scan_sample<T>(view, warp_.batch);
-      StepRows<T*>& rows = shared_.rows[tensor];
-      rows.origin = const_cast<T*>(sample) + warp_.token(0) * view.token_stride + column;
-      rows.stride = static_cast<int>(warp_.reversed ? -view.token_stride : view.token_stride);
+      shared_.rows[tensor] = walk_rows<T>(view, warp_, column);
     }
   }
 };
