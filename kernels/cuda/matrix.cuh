@@ -14,6 +14,9 @@
 // is not specified, so the host twins (sums in double, rounded once) agree to a few units of 2^-23.
 #pragma once
 
+#include <cstdint>
+#include <type_traits>
+
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/numeric.cuh"
 
@@ -99,8 +102,68 @@ void emulate_mma(float* d, const void* a, const void* b) {
   emulation::warp_collective({"mma", __FILE__, __LINE__}, kFullWarp, &request, complete_mma<Shape>);
 }
 
+// One lane's row of a matrix, and where its elements go.
+struct LoadRequest {
+  const uint32_t* row;
+  uint32_t* to;
+};
+
+template <bool kTransposed>
+const char* complete_load(void* const (&requests)[32], int*) {
+  const auto element = [&](int matrix, int row, int column) {
+    const auto* lane = static_cast<const LoadRequest*>(requests[8 * matrix + row]);
+    return lane->row[column / 2] >> (column % 2 * 16) & 0xFFFFU;
+  };
+  for (int lane = 0; lane < 32; ++lane) {
+    const int group = lane / 4;
+    const int first = lane % 4 * 2;
+    for (int i = 0; i < 4; ++i) {
+      const uint32_t low = kTransposed ? element(i, first, group) : element(i, group, first);
+      const uint32_t high =
+          kTransposed ? element(i, first + 1, group) : element(i, group, first + 1);
+      static_cast<const LoadRequest*>(requests[lane])->to[i] = low | high << 16;
+    }
+  }
+  return nullptr;
+}
+
+template <bool kTransposed>
+void emulate_load(const void* row, uint32_t* to) {
+  LoadRequest request{static_cast<const uint32_t*>(row), to};
+  emulation::warp_collective(
+      {"ldmatrix", __FILE__, __LINE__}, kFullWarp, &request, complete_load<kTransposed>);
+}
+
 }  // namespace detail
 #endif
+
+/// Four (8, 8) matrices of 16-bit elements from shared memory: to[i] gets columns 2 member and
+/// 2 member + 1 of row `group` of matrix i, the first in the low half (PTX ISA, ldmatrix). Lane l
+/// gives row l % 8 of matrix l / 8, 16 bytes at a multiple of 16.
+__device__ __forceinline__ void load_matrices(const void* row, uint32_t (&to)[4]) {
+#ifdef __CUDACC__
+  const auto shared = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(shared)
+               : "memory");
+#else
+  detail::emulate_load<false>(row, to);
+#endif
+}
+
+/// The same of their transposes: to[i] gets rows 2 member and 2 member + 1 of column `group`.
+__device__ __forceinline__ void load_transposed(const void* row, uint32_t (&to)[4]) {
+#ifdef __CUDACC__
+  const auto shared = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(shared)
+               : "memory");
+#else
+  detail::emulate_load<true>(row, to);
+#endif
+}
 
 /// d += a b with a (16, 8), b (8, 8), d (16, 8). Of a and b the upper 19 bits count: round with
 /// to_tf32 first, or they are cut off.
@@ -145,6 +208,18 @@ __device__ __forceinline__ void mma_f16_16x8x16(
 #else
   detail::emulate_mma<detail::MmaHalf<Float16>>(d, a, b);
 #endif
+}
+
+/// The one of T's type.
+template <typename T>
+__device__ __forceinline__ void mma_16x8x16(
+    float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  static_assert(sizeof(T) == 2, "a 16-bit storage type");
+  if constexpr (std::is_same<T, BFloat16>::value) {
+    mma_bf16_16x8x16(d, a, b);
+  } else {
+    mma_f16_16x8x16(d, a, b);
+  }
 }
 
 }  // namespace vim::kernels::VIM_CUDA_NAMESPACE

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/matrix.cuh"
@@ -54,7 +53,7 @@ class DtProjection {
           pair(dt[group()][column + 8]),
           pair(dt[group() + 8][column + 8])};
 #pragma unroll
-      for (int i = 0; i < kProducts; ++i) multiply(sums[i], tokens, weights_[step][i]);
+      for (int i = 0; i < kProducts; ++i) mma_16x8x16<T>(sums[i], tokens, weights_[step][i]);
     }
 #pragma unroll
     for (int i = 0; i < kProducts; ++i) {
@@ -73,14 +72,6 @@ class DtProjection {
     return *reinterpret_cast<const uint32_t*>(&first);
   }
   __device__ static uint32_t& pair(T& first) { return *reinterpret_cast<uint32_t*>(&first); }
-
-  __device__ static void multiply(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-    if constexpr (std::is_same<T, BFloat16>::value) {
-      mma_bf16_16x8x16(d, a, b);
-    } else {
-      mma_f16_16x8x16(d, a, b);
-    }
-  }
 
   uint32_t weights_[kSteps][kProducts][2];
 };

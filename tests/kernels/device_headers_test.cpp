@@ -260,5 +260,30 @@ TEST_CASE("mma fragments multiply as a plain matrix product does", "[device_head
   }
 }
 
+TEST_CASE("matrices are loaded as PTX lays fragments out", "[device_headers]") {
+  const Probed on = probed_device();
+  if (on.device == nullptr) return;
+  std::vector<uint16_t> matrices(4 * 64);
+  for (size_t i = 0; i < matrices.size(); ++i) {
+    matrices[i] = static_cast<uint16_t>(i);  // row r, column c of matrix m: 64 m + 8 r + c
+  }
+  for (const bool transposed : {false, true}) {
+    INFO(on.probes.name << (transposed ? ", transposed" : ""));
+    std::vector<uint32_t> words(32 * 4);
+    DeviceArena arena(*on.device);
+    on.probes.load_matrices(transposed, arena.upload(matrices), arena.upload(words));
+    arena.download_all();
+    for (uint32_t lane = 0; lane < 32; ++lane) {
+      const uint32_t group = lane / 4;
+      const uint32_t first = lane % 4 * 2;
+      const uint32_t low = transposed ? 8 * first + group : 8 * group + first;
+      const uint32_t high = low + (transposed ? 8 : 1);
+      for (uint32_t i = 0; i < 4; ++i) {
+        CHECK(words[4 * lane + i] == (64 * i + low | (64 * i + high) << 16));
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace vim::tests

@@ -125,6 +125,25 @@ __global__ void mma_bf16_kernel(const float* a, const float* b, float* d) {
   store_sums(sums, d);
 }
 
+__global__ void load_matrices_kernel(bool transposed, const uint16_t* matrices, uint32_t* to) {
+  constexpr int kRow = 8;
+  auto* shared = block_shared<uint16_t>();
+  const int lane = threadIdx.x;
+  for (int i = 0; i < kRow; ++i) {
+    shared[lane * kRow + i] = matrices[lane * kRow + i];
+  }
+  __syncthreads();
+  uint32_t words[4];
+  if (transposed) {
+    load_transposed(shared + lane * kRow, words);
+  } else {
+    load_matrices(shared + lane * kRow, words);
+  }
+  for (int i = 0; i < 4; ++i) {
+    to[4 * lane + i] = words[i];
+  }
+}
+
 // Calls f with pack as a constant.
 template <typename F>
 void visit_pack(int pack, F f) {
@@ -181,6 +200,12 @@ void mma_bf16(const float* a, const float* b, float* d) {
   VIM_LAUNCH(mma_bf16_kernel, one_warp(), a, b, d);
 }
 
+void load_four_matrices(bool transposed, const uint16_t* matrices, uint32_t* to) {
+  LaunchShape shape = one_warp();
+  shape.shared_bytes = 4 * 64 * sizeof(uint16_t);
+  VIM_LAUNCH(load_matrices_kernel, shape, transposed, matrices, to);
+}
+
 // "cuda" or "emulated", from the macro.
 #define VIM_TEXT_OF(name) #name
 #define VIM_EXPANDED_TEXT_OF(name) VIM_TEXT_OF(name)
@@ -189,7 +214,13 @@ void mma_bf16(const float* a, const float* b, float* d) {
 
 const ProbeEntries& probes() {
   static const ProbeEntries table{
-      VIM_EXPANDED_TEXT_OF(VIM_CUDA_NAMESPACE), load, store, unary, mma_tf32, mma_bf16};
+      VIM_EXPANDED_TEXT_OF(VIM_CUDA_NAMESPACE),
+      load,
+      store,
+      unary,
+      mma_tf32,
+      mma_bf16,
+      load_four_matrices};
   return table;
 }
 

@@ -22,6 +22,9 @@ struct ProbeEntries {
   void (*mma_tf32)(const float* a, const float* b, float* d);
   /// The same rounded to bfloat16: depth 16.
   void (*mma_bf16)(const float* a, const float* b, float* d);
+  /// Words of lane l at to[4 l ...] after load_matrices, or load_transposed, of four (8, 8)
+  /// matrices one after another.
+  void (*load_matrices)(bool transposed, const uint16_t* matrices, uint32_t* to);
 };
 
 namespace cuda {
