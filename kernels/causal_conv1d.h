@@ -39,6 +39,14 @@ struct ConvParams {
 struct ConvBackwardParams {
   ConvParams forward;
   TokenView dout[kMaxDirections];
+
+  /// GPU only, where causal_conv1d_backward_multiplies() says so: a part of each direction's dout
+  /// is left as a product, so that dout + left right stands for it. left: (batch, seqlen, depth);
+  /// right: (depth, channels), contiguous, in dtype. depth 0: dout is whole.
+  int64_t depth = 0;
+  TokenView left[kMaxDirections];
+  const void* right[kMaxDirections] = {};
+
   MutableTokenView dx;                  // sum over the directions, overwritten
   float* dweight[kMaxDirections] = {};  // (channels, width), overwritten
   float* dbias[kMaxDirections] = {};    // (channels), or null

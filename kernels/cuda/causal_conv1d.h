@@ -14,6 +14,11 @@ namespace vim::kernels::VIM_CUDA_NAMESPACE {
 /// Deterministic, bit for bit.
 void causal_conv1d_forward(const ConvParams& params, void* stream);
 
+/// Whether the backward takes a part of dout as a product (ConvBackwardParams::left): 16-bit
+/// storage, width 4, channels a multiple of 64, depth a multiple of 8 to 64, and arrays that can be
+/// read in vectors. Looks at everything but the workspace.
+bool causal_conv1d_backward_multiplies(const ConvBackwardParams& params);
+
 /// Bytes of device memory, 256-byte aligned, that the backward needs as params.workspace.
 size_t causal_conv1d_backward_workspace_size(const ConvBackwardParams& params);
 

@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "kernels/cuda/causal_conv1d.h"
 #include "kernels/cuda/causal_conv1d_bwd.cuh"
@@ -16,6 +17,9 @@ namespace {
 
 constexpr int kPack = 2;         // channels of a thread: more would leave too few warps for an SM
 constexpr int kChunkSteps = 40;  // more blocks against 3 steps computed twice
+constexpr int kProductTaps = 4;
+constexpr int kMaxDepthSteps = 4;
+constexpr int kProductVector = 8;  // elements of a product's sides that are moved at once
 
 // Which kernel a problem gets, and how it divides the work.
 struct BackwardPlan {
@@ -53,27 +57,52 @@ size_t partial_bytes(const BackwardPlan& plan) {
          sizeof(float);
 }
 
-template <typename T, int kTaps, int kChannels>
-void launch_input_grads(const ConvBackwardParams& params, const ConvGrid& grid, void* stream) {
-  const int num_directions = params.forward.num_directions;
+template <typename T, int kTaps, int kChannels, int kDirections, int kDepthSteps>
+void launch_kernel(const ConvBackwardParams& params, const ConvGrid& grid, void* stream) {
+  constexpr size_t kSumBytes = kConvWarps * kDirections * sizeof(ConvTileSums<kTaps, kChannels>);
+  constexpr size_t kProductBytes = ConvProducts<T, kDepthSteps, kDirections>::kSharedBytes;
   auto* partial = static_cast<float*>(params.workspace);
   LaunchShape shape;
   shape.grid = dim3(static_cast<unsigned>(grid.num_blocks()));
   shape.block = dim3(kConvThreads);
-  shape.shared_bytes = kConvWarps * num_directions * sizeof(ConvTileSums<kTaps, kChannels>);
+  shape.shared_bytes = std::max(kSumBytes, kProductBytes);
   shape.stream = static_cast<cudaStream_t>(stream);
-  if (num_directions == 1) {
-    VIM_LAUNCH(
-        (causal_conv1d_backward_kernel<T, kTaps, kChannels, 1>), shape, params, grid, partial);
+  VIM_LAUNCH(
+      (causal_conv1d_backward_kernel<T, kTaps, kChannels, kDirections, kDepthSteps>),
+      shape,
+      params,
+      grid,
+      partial);
+}
+
+template <typename T, int kTaps, int kChannels, int kDepthSteps = 0>
+void launch_input_grads(const ConvBackwardParams& params, const ConvGrid& grid, void* stream) {
+  if (params.forward.num_directions == 1) {
+    launch_kernel<T, kTaps, kChannels, 1, kDepthSteps>(params, grid, stream);
   } else {
-    VIM_LAUNCH(
-        (causal_conv1d_backward_kernel<T, kTaps, kChannels, 2>), shape, params, grid, partial);
+    launch_kernel<T, kTaps, kChannels, 2, kDepthSteps>(params, grid, stream);
+  }
+}
+
+// dout with products; only where causal_conv1d_backward_multiplies.
+template <typename T>
+void launch_with_products(
+    const ConvBackwardParams& params, const BackwardPlan& plan, void* stream) {
+  if constexpr (sizeof(T) == 2) {
+    if (params.depth <= 3 * kConvDepthStep) {
+      launch_input_grads<T, kProductTaps, kPack, 3>(params, plan.grid, stream);
+    } else {
+      launch_input_grads<T, kProductTaps, kPack, kMaxDepthSteps>(params, plan.grid, stream);
+    }
   }
 }
 
 template <typename T>
 void dispatch_input_grads(
     const ConvBackwardParams& params, const BackwardPlan& plan, void* stream) {
+  if (params.depth > 0) {
+    return launch_with_products<T>(params, plan, stream);
+  }
   switch (plan.taps) {
     case 2:
       return launch_input_grads<T, 2, kPack>(params, plan.grid, stream);
@@ -107,6 +136,20 @@ void launch_reduce(
 
 }  // namespace
 
+bool causal_conv1d_backward_multiplies(const ConvBackwardParams& params) {
+  const ConvParams& forward = params.forward;
+  bool fits = storage_bytes(forward.dtype) == 2 && forward.width == kProductTaps &&
+              forward.channels % (kPack * kWarpSize) == 0 && params.depth > 0 &&
+              params.depth % kProductVector == 0 &&
+              params.depth <= kMaxDepthSteps * kConvDepthStep && can_pack(params);
+  for (int i = 0; i < forward.num_directions; ++i) {
+    fits = fits && params.left[i].data != nullptr && params.right[i] != nullptr &&
+           fits_packs(params.left[i], forward.dtype, kProductVector) &&
+           is_aligned(params.right[i], kProductVector * storage_bytes(forward.dtype));
+  }
+  return fits;
+}
+
 size_t causal_conv1d_backward_workspace_size(const ConvBackwardParams& params) {
   check_conv_sizes(params.forward);
   // Enough for either kernel, so that it does not depend on where the arrays lie.
@@ -117,6 +160,11 @@ size_t causal_conv1d_backward_workspace_size(const ConvBackwardParams& params) {
 
 void causal_conv1d_backward(const ConvBackwardParams& params, void* stream) {
   check_conv_backward(params);
+  if (params.depth != 0 && !causal_conv1d_backward_multiplies(params)) {
+    throw std::invalid_argument(
+        "causal_conv1d: dout is left as a product where "
+        "causal_conv1d_backward_multiplies() does not say so");
+  }
   const BackwardPlan plan = make_plan(params.forward, can_pack(params));
   visit_dtype(params.forward.dtype, [&](auto tag) {
     dispatch_input_grads<decltype(tag)>(params, plan, stream);

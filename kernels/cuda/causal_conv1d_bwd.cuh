@@ -8,6 +8,7 @@
 // and written as a partial sum. causal_conv1d_plan.h explains steps, taps and leads.
 #pragma once
 
+#include "kernels/cuda/causal_conv1d_products.cuh"
 #include "kernels/cuda/causal_conv1d_window.cuh"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
@@ -151,11 +152,13 @@ struct ConvBackwardInputs {
   }
 };
 
-/// Turns the inputs of kSteps steps into windows of x and g.
-template <int kSteps, typename T, int kTaps, int kPack, int kDirections>
+/// Turns the inputs of kSteps steps into windows of x and g. half: of the products' tile.
+template <int kSteps, typename T, int kTaps, int kPack, int kDirections, typename Products>
 __device__ __forceinline__ void fill_windows(
     const ConvBackwardView<T, kTaps, kPack, kDirections>& view,
     const ConvBackwardInputs<kSteps, T, kPack, kDirections>& inputs,
+    const Products& products,
+    int half,
     ConvBackwardState<kTaps, kPack, kDirections>& state) {
   constexpr int kHalo = kTaps - 1;
 #pragma unroll
@@ -165,6 +168,10 @@ __device__ __forceinline__ void fill_windows(
     for (int i = 0; i < kDirections; ++i) {
       unpack_raw(inputs.dout[i][r], state.grads[i][kHalo + r]);
     }
+  }
+#pragma unroll
+  for (int i = 0; i < kDirections; ++i) {
+    products.template add<kSteps>(i, half, state.grads[i] + kHalo);
   }
   if (!view.has_silu) {
     return;
@@ -211,10 +218,11 @@ __device__ __forceinline__ void advance(
   }
 }
 
-template <typename T, int kTaps, int kPack, int kDirections>
+template <typename T, int kTaps, int kPack, int kDirections, typename Products>
 __device__ __forceinline__ void walk_chunk(
     const ConvBackwardParams& params,
     const ConvPlace& place,
+    Products& products,
     ConvBackwardState<kTaps, kPack, kDirections>& state) {
   constexpr int kHalo = kTaps - 1;
   ConvBackwardView<T, kTaps, kPack, kDirections> view(params, place, place.begin - kHalo);
@@ -226,12 +234,16 @@ __device__ __forceinline__ void walk_chunk(
   halo.fetch(view, 0);
   ConvBackwardInputs<kConvBackwardUnroll, T, kPack, kDirections> inputs;
   if constexpr (kConvFetchesAhead<T, kTaps>) inputs.fetch(view, kHalo);
-  fill_windows(view, halo, state);
+  products.advance();
+  fill_windows(view, halo, products, 0, state);
   advance<kHalo>(view, state);
+  int half = 1;
 #pragma unroll 1
   for (int step = place.begin; step < place.end; step += kConvBackwardUnroll) {
     if constexpr (!kConvFetchesAhead<T, kTaps>) inputs.fetch(view, 0);
-    fill_windows(view, inputs, state);
+    if (half == 0) products.advance();
+    fill_windows(view, inputs, products, half, state);
+    half ^= 1;
     if constexpr (kConvFetchesAhead<T, kTaps>) inputs.fetch(view, kConvBackwardUnroll);
 #pragma unroll
     for (int r = 0; r < kConvBackwardUnroll; ++r) {
@@ -247,18 +259,22 @@ struct ConvTileSums {
   float sum[kTaps + 1][kWarpSize * kPack];
 };
 
-/// partial: (row blocks, tiles, directions, taps + 1, channels of a tile).
-template <typename T, int kTaps, int kPack, int kDirections>
-__global__ void __launch_bounds__(kConvThreads)
+/// partial: (row blocks, tiles, directions, taps + 1, channels of a tile). kDepthSteps: of the
+/// product that is a part of dout; 0: there is none.
+template <typename T, int kTaps, int kPack, int kDirections, int kDepthSteps>
+__global__ void __launch_bounds__(kConvThreads, kDepthSteps > 0 ? 4 : 1)
     causal_conv1d_backward_kernel(ConvBackwardParams params, ConvGrid grid, float* partial) {
   using TileSums = ConvTileSums<kTaps, kPack>;
+  using Products = ConvProducts<T, kDepthSteps, kDirections>;
   TileSums* shared = block_shared<TileSums>();  // [kConvWarps][kDirections]
   ConvBackwardState<kTaps, kPack, kDirections> state;
   state.clear_sums();
   const ConvPlace place = conv_place<kTaps, kPack>(params.forward, grid);
+  Products products(params, place);
   if (place.has_work()) {
-    walk_chunk<T>(params, place, state);
+    walk_chunk<T>(params, place, products, state);
   }
+  if constexpr (kDepthSteps > 0) __syncthreads();  // the sums take the products' place
   const int lane = threadIdx.x % kWarpSize;
   TileSums* own = shared + threadIdx.x / kWarpSize * kDirections;
 #pragma unroll

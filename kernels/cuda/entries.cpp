@@ -20,6 +20,7 @@ DeviceEntries make_entries() {
   table.add_norm_backward_workspace_size = ns::add_norm_backward_workspace_size;
   table.add_norm_backward = ns::add_norm_backward;
   table.causal_conv1d_forward = ns::causal_conv1d_forward;
+  table.causal_conv1d_backward_multiplies = ns::causal_conv1d_backward_multiplies;
   table.causal_conv1d_backward_workspace_size = ns::causal_conv1d_backward_workspace_size;
   table.causal_conv1d_backward = ns::causal_conv1d_backward;
   table.selective_scan_forward_workspace_size = ns::selective_scan_forward_workspace_size;

@@ -20,6 +20,7 @@ struct DeviceEntries {
   void (*add_norm_backward)(const AddNormBackwardParams& params, void* stream) = nullptr;
 
   void (*causal_conv1d_forward)(const ConvParams& params, void* stream) = nullptr;
+  bool (*causal_conv1d_backward_multiplies)(const ConvBackwardParams& params) = nullptr;
   size_t (*causal_conv1d_backward_workspace_size)(const ConvBackwardParams& params) = nullptr;
   void (*causal_conv1d_backward)(const ConvBackwardParams& params, void* stream) = nullptr;
 

@@ -10,6 +10,7 @@
 #include "src/ops/kernel_args.h"
 #include "src/ops/optional_tensors.h"
 #include "src/ops/parameter_gradient.h"
+#include "src/ops/stacked.h"
 
 namespace vim::ops {
 namespace {
@@ -31,6 +32,27 @@ kernels::ConvParams make_params(
     params.direction[i].reversed = branches[i].reversed;
   }
   return params;
+}
+
+// Takes the product into the parameters, or adds it to `whole` where no kernel multiplies.
+void set_product(
+    const at::Tensor& x, const ConvOutputGrads& douts, kernels::ConvBackwardParams& params) {
+  if (!douts.left.defined()) {
+    return;
+  }
+  params.depth = douts.left.size(3);
+  for (int i = 0; i < params.forward.num_directions; ++i) {
+    params.left[i] = token_view(douts.left[i]);
+    params.right[i] = douts.right[i].const_data_ptr();
+  }
+  const DeviceCall call(x);
+  if (call.is_on_device() &&
+      call.entry(&kernels::DeviceEntries::causal_conv1d_backward_multiplies)(params)) {
+    return;
+  }
+  params.depth = 0;
+  const auto as_matrices = [](const at::Tensor& tokens) { return tokens.flatten(1, 2); };
+  add_batched_product(as_matrices(douts.left), douts.right, as_matrices(douts.whole));
 }
 
 void launch_backward(const at::Tensor& x, kernels::ConvBackwardParams& params) {
@@ -77,7 +99,7 @@ class CausalConv1dFunction : public torch::autograd::Function<CausalConv1dFuncti
         saved[0],
         {{saved[1], saved[2], context->saved_data["reversed"].toBool()}},
         context->saved_data["silu"].toBool(),
-        grad_outputs[0].contiguous().unsqueeze(0),
+        {grad_outputs[0].contiguous().unsqueeze(0), {}, {}},
         dx);
     return {dx, grads.weight[0], grads.bias[0], at::Tensor()};
   }
@@ -130,7 +152,7 @@ ConvGrads conv_backward(
     const at::Tensor& x,
     const std::vector<ConvBranch>& branches,
     bool silu,
-    const at::Tensor& douts,
+    const ConvOutputGrads& douts,
     const at::Tensor& dx,
     const at::Tensor& gradient_mode) {
   kernels::ConvBackwardParams params;
@@ -139,12 +161,13 @@ ConvGrads conv_backward(
   std::vector<ParameterGradient> weights;
   std::vector<ParameterGradient> biases;
   for (size_t i = 0; i < branches.size(); ++i) {
-    params.dout[i] = token_view(douts[static_cast<int64_t>(i)]);
+    params.dout[i] = token_view(douts.whole[static_cast<int64_t>(i)]);
     weights.emplace_back(branches[i].weight, gradient_mode);
     biases.emplace_back(branches[i].bias, gradient_mode);
     params.dweight[i] = float_data(weights[i].buffer());
     params.dbias[i] = float_data(biases[i].buffer());
   }
+  set_product(x, douts, params);
   launch_backward(x, params);
   ConvGrads grads;
   for (size_t i = 0; i < branches.size(); ++i) {

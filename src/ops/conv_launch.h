@@ -28,13 +28,21 @@ struct ConvGrads {
   std::vector<at::Tensor> bias;  // undefined where the branch has none
 };
 
-/// Writes the sum over branches of the input gradients into dx, which may be a strided view. douts:
-/// (branches, batch, seqlen, channels); gradient_mode: see parameter_gradient.h.
+/// The gradients of the branches' outputs, as a sum whose second part may be left undone.
+struct ConvOutputGrads {
+  at::Tensor whole;  // (branches, batch, seqlen, channels)
+  at::Tensor left;   // (branches, batch, seqlen, depth), maybe a view; undefined: whole is all
+  at::Tensor right;  // (branches, depth, channels), contiguous
+};
+
+/// Writes the sum over branches of the input gradients into dx, which may be a strided view. What
+/// left and right give is added within the kernel, or, where none can, to douts.whole beforehand.
+/// gradient_mode: see parameter_gradient.h.
 ConvGrads conv_backward(
     const at::Tensor& x,
     const std::vector<ConvBranch>& branches,
     bool silu,
-    const at::Tensor& douts,
+    const ConvOutputGrads& douts,
     const at::Tensor& dx,
     const at::Tensor& gradient_mode = {});
 

@@ -159,7 +159,8 @@ std::vector<at::Tensor> take_x_proj(const MambaCore& core, const at::Tensor& pad
       padded.narrow(0, core.padded_rank(), 2 * core.d_state())};
 }
 
-// From ddelta, dB and dC back through both projections; adds the convolution output's share to du.
+// From ddelta, dB and dC back through both projections, but for the convolution output's share of
+// du, which is dp times x_proj.
 std::vector<BranchGrads> projection_backward(
     const MambaCore& core, const Projected& projected, CoreGrads& grads) {
   const at::Tensor dp = used_columns(core, grads.dp);
@@ -170,7 +171,6 @@ std::vector<BranchGrads> projection_backward(
   if (filled < dp.size(2)) {
     dp.narrow(2, filled, dp.size(2) - filled).zero_();
   }
-  add_batched_product(dp, core.prepared.x_proj, as_matrices(grads.du));
   std::vector<BranchGrads> result;
   for (int64_t i = 0; i < dp.size(0); ++i) {
     // Not batched: these products are long sums for few results, which only single products split.
@@ -205,7 +205,7 @@ std::vector<at::Tensor> parameter_grads(
       core.x(),
       core.conv_branches(),
       /*silu=*/true,
-      grads.du,
+      {grads.du, grads.dp.narrow(3, 0, core.prepared.x_proj.size(1)), core.prepared.x_proj},
       grads.dxz.narrow(2, 0, core.d_inner()),
       core.options.gradient_mode);
   std::vector<at::Tensor> result = {grads.dxz};

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <stdexcept>
 
 #include "tests/emulation/emulation.h"
@@ -58,6 +59,10 @@ void run_on(const KernelDevice& device, ConvRun& run, size_t shift = 0) {
     forward.direction[i].bias = arena.upload(run.bias[i]);
     forward.direction[i].out.data = arrays.upload(run.out[i]);
     backward.dout[i].data = arrays.upload(run.dout[i]);
+    if (run.test.depth > 0) {
+      backward.left[i].data = arrays.upload(run.left[i]);
+      backward.right[i] = arrays.upload(run.right[i]);
+    }
     backward.dweight[i] = arena.upload(run.dweight[i]);
     backward.dbias[i] = arena.upload(run.dbias[i]);
   }
@@ -97,6 +102,18 @@ void check_all_cases(const KernelDevice& device) {
   for (const ConvCase& test : conv_device_cases()) {
     check_case(device, test);
   }
+}
+
+void check_product_cases(const KernelDevice& device) {
+  for (const ConvCase& test : conv_product_cases()) {
+    check_case(device, test);
+  }
+}
+
+std::vector<ConvCase> all_device_cases() {
+  std::vector<ConvCase> cases = conv_device_cases();
+  cases.insert(cases.end(), conv_product_cases().begin(), conv_product_cases().end());
+  return cases;
 }
 
 // One element past an aligned address only single channels can be read.
@@ -139,6 +156,7 @@ TEST_CASE("causal_conv1d on the GPU agrees with the definition in double", "[con
   if (device == nullptr) return;
   check_all_cases(*device);
   check_unaligned_cases(*device);
+  check_product_cases(*device);
   check_nan(*device);
 }
 
@@ -152,7 +170,7 @@ TEST_CASE("causal_conv1d on the GPU holds at a whole batch of Vim-tiny", "[conv]
 TEST_CASE("causal_conv1d on the GPU gives the same bits every time", "[conv][gpu]") {
   const KernelDevice* device = cuda_device();
   if (device == nullptr) return;
-  for (const ConvCase& test : conv_device_cases()) {
+  for (const ConvCase& test : all_device_cases()) {
     INFO(test.name);
     const ConvTensors in = make_conv_inputs(test);
     ConvRun first(test, in);
@@ -166,11 +184,12 @@ TEST_CASE("causal_conv1d on the GPU gives the same bits every time", "[conv][gpu
 TEST_CASE("emulated causal_conv1d agrees with the definition in double", "[conv][emulated]") {
   check_all_cases(emulated_device());
   check_unaligned_cases(emulated_device());
+  check_product_cases(emulated_device());
   check_nan(emulated_device());
 }
 
 TEST_CASE("emulated causal_conv1d gives the same bits in every order", "[conv][emulated]") {
-  for (const ConvCase& test : conv_device_cases()) {
+  for (const ConvCase& test : all_device_cases()) {
     INFO(test.name);
     const ConvTensors in = make_conv_inputs(test);
     ConvRun first(test, in);
@@ -201,6 +220,31 @@ TEST_CASE("emulated causal_conv1d leaves out weight gradients not asked for", "[
   CHECK(max_error(from_floats(run.dbias[1]), expected.bias[1]) < kGradLimit);
   CHECK(std::isnan(run.dbias[0][0]));
   CHECK(std::isnan(run.dweight[1][0]));
+}
+
+TEST_CASE("causal_conv1d's backward says which products it takes", "[conv][emulated]") {
+  const auto& entries = emulated_device().entries;
+  ConvCase test{"product", 2, 9, 64, 4, "fr", true, true, kernels::DType::kBFloat16, 0, 1.0, 16};
+  const auto multiplies = [&](const std::function<void(ConvRun&)>& change) {
+    ConvRun run(test, make_conv_inputs(test));
+    change(run);
+    return entries.causal_conv1d_backward_multiplies(run.backward);
+  };
+  CHECK(multiplies([](ConvRun&) {}));
+  CHECK(!multiplies([](ConvRun& run) { run.backward.depth = 0; }));
+  CHECK(!multiplies([](ConvRun& run) { run.backward.depth = 12; }));
+  CHECK(!multiplies([](ConvRun& run) { run.backward.depth = 72; }));
+  CHECK(!multiplies([](ConvRun& run) { run.backward.forward.channels = 96; }));
+  CHECK(!multiplies([](ConvRun& run) { run.backward.forward.width = 3; }));
+  CHECK(!multiplies([](ConvRun& run) { run.backward.forward.dtype = kernels::DType::kFloat32; }));
+  CHECK(!multiplies([](ConvRun& run) { run.backward.left[1].data = nullptr; }));
+  CHECK(!multiplies([](ConvRun& run) { run.backward.left[0].token_stride = 20; }));
+  CHECK(!multiplies([](ConvRun& run) {
+    run.backward.right[1] = static_cast<const uint16_t*>(run.backward.right[1]) + 4;
+  }));
+  ConvRun refused(test, make_conv_inputs(test));
+  refused.backward.depth = 12;
+  CHECK_THROWS_AS(entries.causal_conv1d_backward(refused.backward, nullptr), std::invalid_argument);
 }
 
 TEST_CASE("causal_conv1d's CUDA entries refuse impossible parameters", "[conv][emulated]") {

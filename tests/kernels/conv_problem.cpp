@@ -35,9 +35,21 @@ Values pre_activation(const ConvCase& test, const ConvTensors& in, int i) {
   return o;
 }
 
+// dout of direction i, with its product.
+Values whole_dout(const ConvCase& test, const ConvTensors& in, int i) {
+  Values dout = in.tokens[i];
+  for (int64_t j = 0; j < std::ssize(dout); ++j) {
+    const double* left = in.left[i].data() + j / test.channels * test.depth;
+    for (int64_t k = 0; k < test.depth; ++k) {
+      dout[j] += left[k] * in.right[i][k * test.channels + j % test.channels];
+    }
+  }
+  return dout;
+}
+
 // Adds direction i's share to grads.x; fills its weight and bias gradient.
 void oracle_backward(const ConvCase& test, const ConvTensors& in, int i, ConvTensors& grads) {
-  Values g = in.tokens[i];
+  Values g = whole_dout(test, in, i);
   const Values o = pre_activation(test, in, i);
   for (size_t j = 0; j < g.size() && test.silu; ++j) {
     const double s = sigmoid(o[j]);
@@ -74,8 +86,13 @@ void fill_forward(ConvRun& run) {
 void fill_backward(ConvRun& run) {
   run.backward.forward = run.forward;
   run.backward.dx = run.dx.mutable_view();
+  run.backward.depth = run.test.depth;
   for (int i = 0; i < run.test.num_directions(); ++i) {
     run.backward.dout[i] = run.dout[i].view();
+    if (run.test.depth > 0) {
+      run.backward.left[i] = run.left[i].view();
+      run.backward.right[i] = run.right[i].view().data;
+    }
     run.backward.dweight[i] = run.dweight[i].data();
     run.backward.dbias[i] = run.test.has_bias ? run.dbias[i].data() : nullptr;
   }
@@ -135,6 +152,24 @@ std::vector<ConvCase> conv_device_cases() {
   return cases;
 }
 
+const std::vector<ConvCase>& conv_product_cases() {
+  const auto bf16 = DType::kBFloat16;
+  static const std::vector<ConvCase> cases = {
+      {"product_one_token", 2, 1, 64, 4, "fr", true, true, bf16, 0, 1.0, 48},
+      {"product_three_tokens", 1, 3, 64, 4, "rf", true, true, bf16, 0, 1.0, 16},
+      {"product_tile_edge", 2, 37, 128, 4, "fr", true, true, bf16, 8, 1.0, 40},
+      {"product_past_tile_edge", 2, 38, 64, 4, "fr", false, true, bf16, 0, 1.0, 8},
+      {"product_two_forward", 1, 45, 64, 4, "ff", true, true, bf16, 0, 1.0, 32},
+      {"product_no_silu", 1, 41, 64, 4, "fr", true, false, bf16, 0, 1.0, 48},
+      {"product_alone", 3, 53, 64, 4, "r", true, true, bf16, 0, 1.0, 56},
+      {"product_alone_float16", 1, 40, 64, 4, "f", true, true, DType::kFloat16, 16, 1.0, 24},
+      {"product_vim_tiny", 2, 197, 384, 4, "fr", true, true, bf16, 384, 1.0, 48},
+      {"product_vim_small", 1, 197, 192, 4, "fr", true, true, DType::kFloat16, 0, 1.0, 56},
+      {"product_deepest", 1, 90, 64, 4, "fr", true, true, DType::kFloat16, 0, 1.0, 64},
+  };
+  return cases;
+}
+
 ConvTensors make_conv_inputs(const ConvCase& test) {
   const int64_t size = test.shape().size();
   ConvTensors in;
@@ -143,6 +178,8 @@ ConvTensors make_conv_inputs(const ConvCase& test) {
     in.weight.push_back(random_values(test.channels * test.width, 10 + i));
     in.bias.push_back(random_values(test.has_bias ? test.channels : 0, 20 + i));
     in.tokens.push_back(rounded(random_values(size, 30 + i), test.dtype));
+    in.left.push_back(rounded(random_values(test.left_shape().size(), 40 + i), test.dtype));
+    in.right.push_back(rounded(random_values(test.right_shape().size(), 50 + i), test.dtype));
   }
   return in;
 }
@@ -171,6 +208,10 @@ ConvRun::ConvRun(const ConvCase& conv, const ConvTensors& in)
     out.emplace_back(test.shape(), test.dtype);
     dout.emplace_back(test.shape(), test.dtype);
     dout.back().set(in.tokens[i]);
+    left.emplace_back(test.left_shape(), test.dtype);
+    left.back().set(in.left[i]);
+    right.emplace_back(test.right_shape(), test.dtype);
+    right.back().set(in.right[i]);
     weight.push_back(to_floats(in.weight[i]));
     bias.push_back(to_floats(in.bias[i]));
     dweight.emplace_back(in.weight[i].size(), NAN);

@@ -23,10 +23,13 @@ struct ConvCase {
   kernels::DType dtype = kernels::DType::kFloat32;
   int64_t gap = 0;
   double scale = 1.0;
+  int64_t depth = 0;  // of the product that is a part of dout, see ConvBackwardParams
 
   int num_directions() const { return static_cast<int>(directions.size()); }
   bool reversed(int i) const { return directions[i] == 'r'; }
   TokenShape shape() const { return {batch, seqlen, channels, gap}; }
+  TokenShape left_shape() const { return {batch, seqlen, depth, gap}; }
+  TokenShape right_shape() const { return {1, depth, channels}; }
 };
 
 /// Awkward sizes, every width and direction, all storage types, strides, large values.
@@ -36,10 +39,14 @@ const std::vector<ConvCase>& conv_cases();
 /// the limits, as in the CUDA kernels. The CPU's are not: AVX2 is off by 4e-5 there.
 std::vector<ConvCase> conv_device_cases();
 
+/// Backwards that the CUDA kernels alone serve: a part of dout is a product.
+const std::vector<ConvCase>& conv_product_cases();
+
 /// Inputs or gradients, one entry for each direction where there are several.
 struct ConvTensors {
   Values x;
   std::vector<Values> weight, bias, tokens;  // tokens: out, or dout
+  std::vector<Values> left, right;           // dout is tokens + left right; empty: tokens
 };
 
 ConvTensors make_conv_inputs(const ConvCase& test);
@@ -54,7 +61,7 @@ ConvTensors conv_oracle_gradients(const ConvCase& test, const ConvTensors& in);
 struct ConvRun {
   const ConvCase& test;
   TokenArray x, dx;
-  std::vector<TokenArray> out, dout;
+  std::vector<TokenArray> out, dout, left, right;
   std::vector<std::vector<float>> weight, bias, dweight, dbias;
   std::vector<uint64_t> workspace;
   kernels::ConvParams forward;

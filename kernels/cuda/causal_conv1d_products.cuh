@@ -1,0 +1,200 @@
+// The part of dout that the convolution's backward makes itself: left right, a few columns of the
+// small projection's gradient times its weight, by the tensor cores. As a product of its own it
+// would read and write every direction's dout once more.
+//
+// A warp takes tiles of eight tokens. Transposed, (channels, depth) by (depth, tokens), a lane gets
+// pairs of tokens; through shared memory they come to the lane whose channels they are.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/async_copy.cuh"
+#include "kernels/cuda/causal_conv1d_window.cuh"
+#include "kernels/cuda/matrix.cuh"
+
+namespace vim::kernels::VIM_CUDA_NAMESPACE {
+
+/// Columns of `left` that one product takes.
+inline constexpr int kConvDepthStep = 16;
+
+/// kDepthSteps * kConvDepthStep columns, absent ones 0; two channels a lane, all of which exist. T
+/// is a 16-bit storage type.
+template <typename T, int kDepthSteps, int kDirections>
+class ConvProducts {
+  static constexpr int kDepth = kDepthSteps * kConvDepthStep;
+  static constexpr int kChannels = 2 * kWarpSize;
+  static constexpr int kTokens = 8;
+  static constexpr int kCopy = 8;  // elements that are moved at once
+  static constexpr int kPad = 8;   // rows on different banks
+
+  struct Warp {
+    alignas(16) T left[kDirections][kTokens][kDepth + kPad];
+    alignas(16) float product[kDirections][kChannels * kTokens];  // see place_of
+  };
+
+  struct Shared {
+    alignas(16) T right[kDirections][kDepth][kChannels + kPad];
+    Warp warps[kConvWarps];
+  };
+
+ public:
+  static constexpr size_t kSharedBytes = sizeof(Shared);
+
+  /// All threads of the block call it, whether they have work or not. The first tile begins a step
+  /// before the walk, so that its second half begins with the chunk.
+  __device__ ConvProducts(const ConvBackwardParams& params, const ConvPlace& place)
+      : shared_(*block_shared<Shared>()),
+        warp_(shared_.warps[threadIdx.x / kWarpSize]),
+        lane_(static_cast<int>(threadIdx.x) % kWarpSize),
+        depth_(static_cast<int>(params.depth)),
+        seqlen_(static_cast<unsigned>(params.forward.seqlen)),
+        step_(place.begin - kTokens / 2),
+        end_(place.end) {
+    copy_right(params, place.channel - 2 * lane_);
+#pragma unroll
+    for (int i = 0; i < kDirections; ++i) {
+      const TokenView& left = params.left[i];
+      lead_[i] = params.forward.direction[i].reversed ? 0 : params.forward.width - 1;
+      stride_[i] = static_cast<int>(left.token_stride);
+      left_[i] = static_cast<const T*>(left.data) + place.batch * left.batch_stride +
+                 (step_ + lead_[i] + row()) * left.token_stride + column();
+    }
+    wait_for_copies();
+    __syncthreads();
+    if (place.has_work()) copy_left();
+  }
+
+  /// Makes the next eight tokens' products, the first time those of the first tile.
+  __device__ __forceinline__ void advance() {
+    wait_for_copies();
+    __syncwarp();
+#pragma unroll
+    for (int i = 0; i < kDirections; ++i) multiply(i);
+    __syncwarp();
+    copy_left();
+  }
+
+  /// Adds the products of the last kSteps steps of a half of the tile.
+  template <int kSteps>
+  __device__ __forceinline__ void add(int direction, int half, float (*rows)[2]) const {
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+      constexpr int kHalf = kTokens / 2;
+      const int place = place_of(2 * lane_ + c, half * kHalf);
+      const auto tokens =
+          *reinterpret_cast<const Pack<float, kHalf>*>(warp_.product[direction] + place);
+#pragma unroll
+      for (int r = 0; r < kSteps; ++r) rows[r][c] += tokens.data[kHalf - kSteps + r];
+    }
+  }
+
+ private:
+  // Where a token of a channel lies: four tokens together, shifted so that neither the writes of
+  // pairs nor the reads of fours meet on a bank.
+  __device__ static int place_of(int channel, int token) {
+    const int pair = channel / 2;
+    const int four = channel % 2 * 2 + token / 4;
+    return pair * 2 * kTokens + (four ^ (pair / 2 % 4)) * 4 + token % 4;
+  }
+
+  __device__ int row() const { return lane_ / 4; }
+  __device__ int column() const { return lane_ % 4 * kCopy; }
+
+  __device__ void copy_right(const ConvBackwardParams& params, int first_channel) {
+    constexpr int kCopies = kChannels / kCopy;  // of a row
+    for (int j = threadIdx.x; j < kDirections * kDepth * kCopies; j += kConvThreads) {
+      const int direction = j / (kDepth * kCopies);
+      const int k = j / kCopies % kDepth;
+      const int channel = j % kCopies * kCopy;
+      const T* from = static_cast<const T*>(params.right[direction]) + first_channel + channel;
+      const bool exists = k < depth_;
+      copy_async<16>(
+          &shared_.right[direction][k][channel],
+          from + (exists ? k : 0) * params.forward.channels,
+          exists);
+    }
+  }
+
+  // Starts to bring the next tile's rows; none behind the walk.
+  __device__ __forceinline__ void copy_left() {
+    if (step_ < end_) {
+#pragma unroll
+      for (int i = 0; i < kDirections; ++i) {
+        const bool exists = static_cast<unsigned>(step_ + lead_[i] + row()) < seqlen_;
+#pragma unroll
+        for (int first = 0; first < kDepth; first += 4 * kCopy) {
+          const int k = first + column();
+          if (first + 4 * kCopy <= kDepth || k < kDepth) {
+            const bool has = exists && k < depth_;
+            copy_async<16>(&warp_.left[i][row()][k], left_[i] + first, has);
+          }
+        }
+        left_[i] += kTokens * static_cast<int64_t>(stride_[i]);
+      }
+    }
+    step_ += kTokens;
+  }
+
+  __device__ __forceinline__ void multiply(int direction) {
+    const int matrix = lane_ / 8;  // this lane gives a row of it to each load
+    const int matrix_row = lane_ % 8;
+    uint32_t tokens[kDepthSteps + 1][2];
+#pragma unroll
+    for (int step = 0; step < kDepthSteps; step += 2) {
+      const int k = min(step * kConvDepthStep + 8 * matrix, kDepth - 8);
+      uint32_t two[4];
+      load_matrices(&warp_.left[direction][matrix_row][k], two);
+      tokens[step][0] = two[0];
+      tokens[step][1] = two[1];
+      tokens[step + 1][0] = two[2];
+      tokens[step + 1][1] = two[3];
+    }
+#pragma unroll 1
+    for (int first = 0; first < kChannels; first += 16) {
+      float sums[4] = {};
+#pragma unroll
+      for (int step = 0; step < kDepthSteps; ++step) {
+        const int k = step * kConvDepthStep + matrix / 2 * 8 + matrix_row;
+        uint32_t channels[4];
+        load_transposed(&shared_.right[direction][k][first + matrix % 2 * 8], channels);
+        mma_16x8x16<T>(sums, channels, tokens[step]);
+      }
+      const int channel = first + lane_ / 4;
+      const int token = lane_ % 4 * 2;
+      store_pair(direction, channel, token, sums[0], sums[1]);
+      store_pair(direction, channel + 8, token, sums[2], sums[3]);
+    }
+  }
+
+  __device__ __forceinline__ void store_pair(
+      int direction, int channel, int token, float first, float second) {
+    const float values[2] = {first, second};
+    store_pack<2>(values, warp_.product[direction] + place_of(channel, token));
+  }
+
+  Shared& shared_;
+  Warp& warp_;
+  int lane_;
+  int depth_;
+  unsigned seqlen_;
+  int step_;  // of the next tile's first row
+  int end_;
+  const T* left_[kDirections];  // this lane's row and column of the next tile
+  int stride_[kDirections];
+  int lead_[kDirections];
+};
+
+/// Where dout is whole.
+template <typename T, int kDirections>
+class ConvProducts<T, 0, kDirections> {
+ public:
+  static constexpr size_t kSharedBytes = 0;
+
+  __device__ ConvProducts(const ConvBackwardParams& /*params*/, const ConvPlace& /*place*/) {}
+  __device__ __forceinline__ void advance() {}
+  template <int kSteps, int kPack>
+  __device__ __forceinline__ void add(
+      int /*direction*/, int /*half*/, float (* /*rows*/)[kPack]) const {}
+};
+
+}  // namespace vim::kernels::VIM_CUDA_NAMESPACE
