@@ -119,20 +119,21 @@ class ConvProducts {
   __device__ __forceinline__ void copy_left() {
     if (step_ < end_) {
 #pragma unroll
-      for (int i = 0; i < kDirections; ++i) {
-        const bool exists = static_cast<unsigned>(step_ + lead_[i] + row()) < seqlen_;
-#pragma unroll
-        for (int first = 0; first < kDepth; first += 4 * kCopy) {
-          const int k = first + column();
-          if (first + 4 * kCopy <= kDepth || k < kDepth) {
-            const bool has = exists && k < depth_;
-            copy_async<16>(&warp_.left[i][row()][k], left_[i] + first, has);
-          }
-        }
-        left_[i] += kTokens * static_cast<int64_t>(stride_[i]);
-      }
+      for (int i = 0; i < kDirections; ++i) copy_left_of(i);
     }
     step_ += kTokens;
+  }
+
+  __device__ __forceinline__ void copy_left_of(int i) {
+    const bool exists = static_cast<unsigned>(step_ + lead_[i] + row()) < seqlen_;
+#pragma unroll
+    for (int first = 0; first < kDepth; first += 4 * kCopy) {
+      const int k = first + column();
+      if (first + 4 * kCopy <= kDepth || k < kDepth) {
+        copy_async<16>(&warp_.left[i][row()][k], left_[i] + first, exists && k < depth_);
+      }
+    }
+    left_[i] += kTokens * static_cast<int64_t>(stride_[i]);
   }
 
   __device__ __forceinline__ void multiply(int direction) {
