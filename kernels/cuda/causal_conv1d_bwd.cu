@@ -15,8 +15,11 @@
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
-constexpr int kPack = 2;         // channels of a thread: more would leave too few warps for an SM
-constexpr int kChunkSteps = 40;  // more blocks against 3 steps computed twice
+constexpr int kPack = 2;  // channels of a thread: more would leave too few warps for an SM
+// Steps of a chunk: more blocks against 3 steps computed twice. With products three blocks run on a
+// multiprocessor instead of four, which shorter chunks fill better.
+constexpr int kChunkSteps = 40;
+constexpr int kProductChunkSteps = 36;
 constexpr int kProductTaps = 4;
 constexpr int kMaxDepthSteps = 4;
 constexpr int kProductVector = 8;  // elements of a product's sides that are moved at once
@@ -38,12 +41,13 @@ bool can_pack(const ConvBackwardParams& params) {
   return packs;
 }
 
-BackwardPlan make_plan(const ConvParams& forward, bool packs) {
+BackwardPlan make_plan(const ConvParams& forward, bool packs, bool multiplies) {
   const bool has_own_kernel = packs && forward.width >= 2 && forward.width <= 4;
   BackwardPlan plan;
   plan.taps = has_own_kernel ? static_cast<int>(forward.width) : kAnyWidthTaps;
   plan.pack = has_own_kernel ? kPack : 1;
-  plan.grid = plan_conv_grid(forward, plan.taps, plan.pack, kChunkSteps, kConvBackwardUnroll);
+  const int chunk_steps = multiplies ? kProductChunkSteps : kChunkSteps;
+  plan.grid = plan_conv_grid(forward, plan.taps, plan.pack, chunk_steps, kConvBackwardUnroll);
   plan.partial.num_row_blocks = plan.grid.num_row_blocks;
   plan.partial.tile_channels = plan.grid.tile_channels;
   plan.partial.taps = plan.taps;
@@ -152,10 +156,11 @@ bool causal_conv1d_backward_multiplies(const ConvBackwardParams& params) {
 
 size_t causal_conv1d_backward_workspace_size(const ConvBackwardParams& params) {
   check_conv_sizes(params.forward);
-  // Enough for either kernel, so that it does not depend on where the arrays lie.
+  // Enough for every kernel, so that it does not depend on where the arrays lie.
   return std::max(
-      partial_bytes(make_plan(params.forward, false)),
-      partial_bytes(make_plan(params.forward, true)));
+      {partial_bytes(make_plan(params.forward, false, false)),
+       partial_bytes(make_plan(params.forward, true, false)),
+       partial_bytes(make_plan(params.forward, true, true))});
 }
 
 void causal_conv1d_backward(const ConvBackwardParams& params, void* stream) {
@@ -165,7 +170,7 @@ void causal_conv1d_backward(const ConvBackwardParams& params, void* stream) {
         "causal_conv1d: dout is left as a product where "
         "causal_conv1d_backward_multiplies() does not say so");
   }
-  const BackwardPlan plan = make_plan(params.forward, can_pack(params));
+  const BackwardPlan plan = make_plan(params.forward, can_pack(params), params.depth > 0);
   visit_dtype(params.forward.dtype, [&](auto tag) {
     dispatch_input_grads<decltype(tag)>(params, plan, stream);
   });

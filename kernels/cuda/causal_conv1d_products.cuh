@@ -90,7 +90,7 @@ class ConvProducts {
 
  private:
   // Where a token of a channel lies: four tokens together, shifted so that neither the writes of
-  // pairs nor the reads of fours meet on a bank.
+  // pairs nor the reads of fours meet on a bank. 16 channels on it is 16 kTokens more.
   __device__ static int place_of(int channel, int token) {
     const int pair = channel / 2;
     const int four = channel % 2 * 2 + token / 4;
@@ -100,18 +100,23 @@ class ConvProducts {
   __device__ int row() const { return lane_ / 4; }
   __device__ int column() const { return lane_ % 4 * kCopy; }
 
+  // All rows, as many at once as the block has threads for.
   __device__ void copy_right(const ConvBackwardParams& params, int first_channel) {
     constexpr int kCopies = kChannels / kCopy;  // of a row
-    for (int j = threadIdx.x; j < kDirections * kDepth * kCopies; j += kConvThreads) {
-      const int direction = j / (kDepth * kCopies);
-      const int k = j / kCopies % kDepth;
-      const int channel = j % kCopies * kCopy;
-      const T* from = static_cast<const T*>(params.right[direction]) + first_channel + channel;
-      const bool exists = k < depth_;
-      copy_async<16>(
-          &shared_.right[direction][k][channel],
-          from + (exists ? k : 0) * params.forward.channels,
-          exists);
+    constexpr int kRows = kConvThreads / kCopies;
+    static_assert(kDepth % kRows == 0, "every thread copies equally often");
+    const int first = static_cast<int>(threadIdx.x) / kCopies;
+    const int channel = static_cast<int>(threadIdx.x) % kCopies * kCopy;
+    const int64_t row_stride = params.forward.channels;
+#pragma unroll
+    for (int i = 0; i < kDirections; ++i) {
+      const T* from =
+          static_cast<const T*>(params.right[i]) + first_channel + channel + first * row_stride;
+#pragma unroll
+      for (int k = 0; k < kDepth; k += kRows) {
+        copy_async<16>(&shared_.right[i][first + k][channel], from, first + k < depth_);
+        from += kRows * row_stride;
+      }
     }
   }
 
@@ -137,6 +142,7 @@ class ConvProducts {
   }
 
   __device__ __forceinline__ void multiply(int direction) {
+    constexpr int kRows = 16;      // channels of a product
     const int matrix = lane_ / 8;  // this lane gives a row of it to each load
     const int matrix_row = lane_ % 8;
     uint32_t tokens[kDepthSteps + 1][2];
@@ -150,27 +156,25 @@ class ConvProducts {
       tokens[step + 1][0] = two[2];
       tokens[step + 1][1] = two[3];
     }
-#pragma unroll 1
-    for (int first = 0; first < kChannels; first += 16) {
+    const T(*right)[kChannels + kPad] = shared_.right[direction] + matrix / 2 * 8 + matrix_row;
+    float* first_half = warp_.product[direction] + place_of(lane_ / 4, lane_ % 4 * 2);
+    float* second_half = warp_.product[direction] + place_of(lane_ / 4 + 8, lane_ % 4 * 2);
+#pragma unroll 2  // four at once wait no less and take the registers of the walk
+    for (int first = 0; first < kChannels; first += kRows) {
       float sums[4] = {};
 #pragma unroll
       for (int step = 0; step < kDepthSteps; ++step) {
-        const int k = step * kConvDepthStep + matrix / 2 * 8 + matrix_row;
         uint32_t channels[4];
-        load_transposed(&shared_.right[direction][k][first + matrix % 2 * 8], channels);
+        load_transposed(&right[step * kConvDepthStep][first + matrix % 2 * 8], channels);
         mma_16x8x16<T>(sums, channels, tokens[step]);
       }
-      const int channel = first + lane_ / 4;
-      const int token = lane_ % 4 * 2;
-      store_pair(direction, channel, token, sums[0], sums[1]);
-      store_pair(direction, channel + 8, token, sums[2], sums[3]);
+      store_pair(sums[0], sums[1], first_half + first * kTokens);
+      store_pair(sums[2], sums[3], second_half + first * kTokens);
     }
   }
 
-  __device__ __forceinline__ void store_pair(
-      int direction, int channel, int token, float first, float second) {
-    const float values[2] = {first, second};
-    store_pack<2>(values, warp_.product[direction] + place_of(channel, token));
+  __device__ static void store_pair(float first, float second, float* to) {
+    *reinterpret_cast<float2*>(to) = {first, second};
   }
 
   Shared& shared_;
