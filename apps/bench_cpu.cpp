@@ -50,6 +50,9 @@ void scan_backward(const kernels::ScanBackwardParams& params, void* threads) {
   share_rows(threads, kernels::selective_scan_num_rows(params.forward), [&](RowRange rows) {
     kernels::selective_scan_backward(params, rows);
   });
+}
+
+void scan_backward_reduce(const kernels::ScanBackwardParams& params, void* threads) {
   const int64_t num_rows = kernels::selective_scan_backward_reduce_num_rows(params);
   share_rows(threads, num_rows, [&](RowRange rows) {
     kernels::selective_scan_backward_reduce(params, rows);
@@ -66,6 +69,9 @@ void conv_backward(const kernels::ConvBackwardParams& params, void* threads) {
   share_rows(threads, kernels::causal_conv1d_num_rows(params.forward), [&](RowRange rows) {
     kernels::causal_conv1d_backward(params, rows);
   });
+}
+
+void conv_backward_reduce(const kernels::ConvBackwardParams& params, void* threads) {
   const int64_t num_rows = kernels::causal_conv1d_backward_reduce_num_rows(params);
   share_rows(threads, num_rows, [&](RowRange rows) {
     kernels::causal_conv1d_backward_reduce(params, rows);
@@ -82,6 +88,9 @@ void norm_backward(const kernels::AddNormBackwardParams& params, void* threads) 
   share_rows(threads, kernels::add_norm_num_rows(params.forward), [&](RowRange rows) {
     kernels::add_norm_backward(params, rows);
   });
+}
+
+void norm_backward_reduce(const kernels::AddNormBackwardParams& params, void* threads) {
   const int64_t num_rows = kernels::add_norm_backward_reduce_num_rows(params);
   share_rows(
       threads, num_rows, [&](RowRange rows) { kernels::add_norm_backward_reduce(params, rows); });
@@ -111,14 +120,17 @@ const DeviceEntries& cpu_entries() {
     entries.add_norm_forward = norm_forward;
     entries.add_norm_backward_workspace_size = kernels::add_norm_backward_workspace_size;
     entries.add_norm_backward = norm_backward;
+    entries.add_norm_backward_reduce = norm_backward_reduce;
     entries.causal_conv1d_forward = conv_forward;
     entries.causal_conv1d_backward_workspace_size = kernels::causal_conv1d_backward_workspace_size;
     entries.causal_conv1d_backward = conv_backward;
+    entries.causal_conv1d_backward_reduce = conv_backward_reduce;
     entries.selective_scan_forward_workspace_size = no_workspace;
     entries.selective_scan_forward = scan_forward;
     entries.selective_scan_backward_workspace_size =
         kernels::selective_scan_backward_workspace_size;
     entries.selective_scan_backward = scan_backward;
+    entries.selective_scan_backward_reduce = scan_backward_reduce;
     entries.image_batch = image_batch;
     entries.cross_entropy = cross_entropy;
     entries.adamw = adamw;

@@ -94,6 +94,7 @@ OpCase conv_backward(const CaseSetting& setting) {
       0.0,
       [problem, &entries, stream = setting.device.stream()] {
         entries.causal_conv1d_backward(problem->params, stream);
+        entries.causal_conv1d_backward_reduce(problem->params, stream);
       }};
 }
 
@@ -162,6 +163,7 @@ OpCase norm_backward(const CaseSetting& setting) {
       0.0,
       [problem, &entries, stream = setting.device.stream()] {
         entries.add_norm_backward(problem->params, stream);
+        entries.add_norm_backward_reduce(problem->params, stream);
       }};
 }
 

@@ -196,6 +196,7 @@ OpCase make_backward(const CaseSetting& setting, const ScanForm& form) {
       (problem->kept_bytes() > 0.0 ? 1.0 : 2.0) * problem->exponentials(),
       [problem, &entries, stream = setting.device.stream()] {
         entries.selective_scan_backward(problem->backward(), stream);
+        entries.selective_scan_backward_reduce(problem->backward(), stream);
       }};
 }
 

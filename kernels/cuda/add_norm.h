@@ -18,8 +18,10 @@ void add_norm_forward(const AddNormParams& params, void* stream);
 /// Bytes of device memory, 64-byte aligned, that the backward needs as params.workspace.
 size_t add_norm_backward_workspace_size(const AddNormBackwardParams& params);
 
-/// Computes dx, dv, dweight and dbias: both phases of the CPU entries. Errors and determinism as
-/// above; nothing depends on the device's number of multiprocessors.
+/// The CPU entries' two phases: dx, dv and partial sums in the workspace; then dweight and dbias,
+/// maybe on another stream. Errors and determinism as above; nothing depends on the device's number
+/// of multiprocessors.
 void add_norm_backward(const AddNormBackwardParams& params, void* stream);
+void add_norm_backward_reduce(const AddNormBackwardParams& params, void* stream);
 
 }  // namespace vim::kernels::VIM_CUDA_NAMESPACE

@@ -83,8 +83,12 @@ size_t add_norm_backward_workspace_size(const AddNormBackwardParams& params) {
 
 void add_norm_backward(const AddNormBackwardParams& params, void* stream) {
   check_add_norm(params.forward);
+  launch_rows(params, plan_backward(params), stream);
+}
+
+void add_norm_backward_reduce(const AddNormBackwardParams& params, void* stream) {
+  check_add_norm(params.forward);
   const BackwardPlan plan = plan_backward(params);
-  launch_rows(params, plan, stream);
   if (params.dweight == nullptr && params.dbias == nullptr) {
     return;
   }

@@ -22,7 +22,9 @@ bool causal_conv1d_backward_multiplies(const ConvBackwardParams& params);
 /// Bytes of device memory, 256-byte aligned, that the backward needs as params.workspace.
 size_t causal_conv1d_backward_workspace_size(const ConvBackwardParams& params);
 
-/// Computes dx, dweight and dbias: both phases of the CPU entries. Errors and determinism as above.
+/// The CPU entries' two phases: dx and partial sums in the workspace; then dweight and dbias, maybe
+/// on another stream. Errors and determinism as above.
 void causal_conv1d_backward(const ConvBackwardParams& params, void* stream);
+void causal_conv1d_backward_reduce(const ConvBackwardParams& params, void* stream);
 
 }  // namespace vim::kernels::VIM_CUDA_NAMESPACE

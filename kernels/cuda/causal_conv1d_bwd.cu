@@ -174,7 +174,12 @@ void causal_conv1d_backward(const ConvBackwardParams& params, void* stream) {
   visit_dtype(params.forward.dtype, [&](auto tag) {
     dispatch_input_grads<decltype(tag)>(params, plan, stream);
   });
+}
+
+void causal_conv1d_backward_reduce(const ConvBackwardParams& params, void* stream) {
+  check_conv_backward(params);
   if (wants_weight_grads(params)) {
+    const BackwardPlan plan = make_plan(params.forward, can_pack(params), params.depth > 0);
     launch_reduce(params, plan.partial, stream);
   }
 }

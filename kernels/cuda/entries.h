@@ -18,11 +18,13 @@ struct DeviceEntries {
   void (*add_norm_forward)(const AddNormParams& params, void* stream) = nullptr;
   size_t (*add_norm_backward_workspace_size)(const AddNormBackwardParams& params) = nullptr;
   void (*add_norm_backward)(const AddNormBackwardParams& params, void* stream) = nullptr;
+  void (*add_norm_backward_reduce)(const AddNormBackwardParams& params, void* stream) = nullptr;
 
   void (*causal_conv1d_forward)(const ConvParams& params, void* stream) = nullptr;
   bool (*causal_conv1d_backward_multiplies)(const ConvBackwardParams& params) = nullptr;
   size_t (*causal_conv1d_backward_workspace_size)(const ConvBackwardParams& params) = nullptr;
   void (*causal_conv1d_backward)(const ConvBackwardParams& params, void* stream) = nullptr;
+  void (*causal_conv1d_backward_reduce)(const ConvBackwardParams& params, void* stream) = nullptr;
 
   size_t (*selective_scan_forward_workspace_size)(const ScanParams& params) = nullptr;
   bool (*selective_scan_projects_delta)(const ScanParams& params) = nullptr;
@@ -30,6 +32,7 @@ struct DeviceEntries {
   void (*selective_scan_forward)(const ScanParams& params, void* stream) = nullptr;
   size_t (*selective_scan_backward_workspace_size)(const ScanBackwardParams& params) = nullptr;
   void (*selective_scan_backward)(const ScanBackwardParams& params, void* stream) = nullptr;
+  void (*selective_scan_backward_reduce)(const ScanBackwardParams& params, void* stream) = nullptr;
 
   void (*image_batch)(const ImageBatchParams& params, void* stream) = nullptr;
 

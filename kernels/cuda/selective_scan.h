@@ -32,7 +32,9 @@ void selective_scan_forward(const ScanParams& params, void* stream);
 /// Bytes that the backward needs as params.workspace; less where params.forward.y is there.
 size_t selective_scan_backward_workspace_size(const ScanBackwardParams& params);
 
-/// Computes all gradients: both phases of the CPU entries. Errors and determinism as above.
+/// The CPU entries' two phases: the gradients of all tokens and partial sums in the workspace; then
+/// dA, dD and ddelta_bias, maybe on another stream. Errors and determinism as above.
 void selective_scan_backward(const ScanBackwardParams& params, void* stream);
+void selective_scan_backward_reduce(const ScanBackwardParams& params, void* stream);
 
 }  // namespace vim::kernels::VIM_CUDA_NAMESPACE

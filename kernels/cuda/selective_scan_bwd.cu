@@ -353,7 +353,11 @@ void selective_scan_backward(const ScanBackwardParams& params, void* stream) {
   visit_dtype(params.forward.dtype, [&](auto storage) {
     launch_walks<decltype(storage)>(params, workspace.plan, static_cast<cudaStream_t>(stream));
   });
-  launch_batch_sums(params, workspace.plan, static_cast<cudaStream_t>(stream));
+}
+
+void selective_scan_backward_reduce(const ScanBackwardParams& params, void* stream) {
+  check_scan(params.forward);
+  launch_batch_sums(params, plan_workspace(params).plan, static_cast<cudaStream_t>(stream));
 }
 
 }  // namespace vim::kernels::VIM_CUDA_NAMESPACE

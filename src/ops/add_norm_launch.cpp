@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/ops/aside.h"
 #include "src/ops/device_call.h"
 #include "src/ops/kernel_args.h"
 #include "src/ops/parameter_gradient.h"
@@ -40,13 +41,16 @@ void launch_forward(const at::Tensor& x, const kernels::AddNormParams& params) {
   });
 }
 
-void launch_backward(const at::Tensor& v, kernels::AddNormBackwardParams& params) {
+void launch_backward(
+    const at::Tensor& v, kernels::AddNormBackwardParams& params, bool sums_may_wait) {
   const DeviceCall call(v);
   if (call.is_on_device()) {
     const at::Tensor workspace = make_workspace(
         call.entry(&kernels::DeviceEntries::add_norm_backward_workspace_size)(params), v);
     params.workspace = workspace.mutable_data_ptr();
     call.entry (&kernels::DeviceEntries::add_norm_backward)(params, call.stream());
+    run_reduce(
+        sums_may_wait, {workspace}, &kernels::DeviceEntries::add_norm_backward_reduce, params);
     return;
   }
   const at::Tensor workspace = make_workspace(kernels::add_norm_backward_workspace_size(params), v);
@@ -135,7 +139,7 @@ AddNormGrads add_norm_backward(
   params.dv = shares_dx ? nullptr : float_data(grads.dresidual);
   params.dweight = float_data(dweight.buffer());
   params.dbias = float_data(dbias.buffer());
-  launch_backward(v, params);
+  launch_backward(v, params, dweight.may_wait() && dbias.may_wait());
   grads.dweight = dweight.finish();
   grads.dbias = dbias.finish();
   return grads;

@@ -7,6 +7,8 @@
 #include <functional>
 #include <vector>
 
+#include "src/ops/device_call.h"
+
 namespace vim::ops {
 
 /// While it lives, run_aside takes work of this device to another stream. One at a time for each
@@ -31,5 +33,20 @@ class AsideScope {
 /// AsideScope of their device: on another stream, one work after another; the inputs are held until
 /// then, and until the join nothing else may touch what the work writes. Else here and now.
 void run_aside(const std::vector<at::Tensor>& inputs, const std::function<void()>& work);
+
+/// The second phase of a device's backward, entry(params), where it may wait by run_aside; else
+/// here and now. inputs: the workspace, whose partial sums it adds, and what else it reads.
+template <typename Params>
+void run_reduce(
+    bool may_wait,
+    const std::vector<at::Tensor>& inputs,
+    void (*kernels::DeviceEntries::*entry)(const Params& params, void* stream),
+    const Params& params) {
+  const auto work = [&] {
+    const DeviceCall call(inputs[0]);
+    call.entry(entry)(params, call.stream());
+  };
+  may_wait ? run_aside(inputs, work) : work();
+}
 
 }  // namespace vim::ops

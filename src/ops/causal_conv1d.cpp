@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/causal_conv1d.h"
+#include "src/ops/aside.h"
 #include "src/ops/conv_launch.h"
 #include "src/ops/device_call.h"
 #include "src/ops/kernel_args.h"
@@ -55,13 +56,15 @@ void set_product(
   add_batched_product(as_matrices(douts.left), douts.right, as_matrices(douts.whole));
 }
 
-void launch_backward(const at::Tensor& x, kernels::ConvBackwardParams& params) {
+void launch_backward(const at::Tensor& x, kernels::ConvBackwardParams& params, bool sums_may_wait) {
   const DeviceCall call(x);
   if (call.is_on_device()) {
     const at::Tensor workspace = make_workspace(
         call.entry(&kernels::DeviceEntries::causal_conv1d_backward_workspace_size)(params), x);
     params.workspace = workspace.mutable_data_ptr();
     call.entry (&kernels::DeviceEntries::causal_conv1d_backward)(params, call.stream());
+    run_reduce(
+        sums_may_wait, {workspace}, &kernels::DeviceEntries::causal_conv1d_backward_reduce, params);
     return;
   }
   const at::Tensor workspace =
@@ -160,15 +163,17 @@ ConvGrads conv_backward(
   params.dx = mutable_token_view(dx);
   std::vector<ParameterGradient> weights;
   std::vector<ParameterGradient> biases;
+  bool sums_may_wait = true;
   for (size_t i = 0; i < branches.size(); ++i) {
     params.dout[i] = token_view(douts.whole[static_cast<int64_t>(i)]);
     weights.emplace_back(branches[i].weight, gradient_mode);
     biases.emplace_back(branches[i].bias, gradient_mode);
     params.dweight[i] = float_data(weights[i].buffer());
     params.dbias[i] = float_data(biases[i].buffer());
+    sums_may_wait = sums_may_wait && weights[i].may_wait() && biases[i].may_wait();
   }
   set_product(x, douts, params);
-  launch_backward(x, params);
+  launch_backward(x, params, sums_may_wait);
   ConvGrads grads;
   for (size_t i = 0; i < branches.size(); ++i) {
     grads.weight.push_back(weights[i].finish());

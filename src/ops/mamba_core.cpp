@@ -96,6 +96,16 @@ struct CoreGrads {
   std::vector<ParameterGradient> A_log;
   std::vector<ParameterGradient> D;
   std::vector<ParameterGradient> dt_bias;
+
+  bool sums_may_wait() const {
+    bool may_wait = true;
+    for (const auto* parameters : {&A_log, &D, &dt_bias}) {
+      for (const ParameterGradient& gradient : *parameters) {
+        may_wait = may_wait && gradient.may_wait();
+      }
+    }
+    return may_wait;
+  }
 };
 
 CoreGrads make_grads(const MambaCore& core, const at::Tensor& u) {
@@ -301,7 +311,8 @@ std::vector<at::Tensor> mamba_core_backward(
       dy,
       by_branch,
       grads.dxz.narrow(2, core.d_inner(), core.d_inner()),
-      y);
+      y,
+      grads.sums_may_wait());
   if (core.has_out_proj()) {
     out_proj.add_product(as_rows(dout).t(), as_rows(y));
     dy = y = at::Tensor();

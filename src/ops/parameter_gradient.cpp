@@ -95,7 +95,7 @@ at::Tensor ParameterGradient::finish() {
     return buffer_;
   }
   if (mode_ == GradientMode::kAdd && buffer_.defined()) {
-    parameter_.grad().add_(buffer_);
+    do_aside({buffer_}, [&] { parameter_.grad().add_(buffer_); });
   }
   return {};
 }

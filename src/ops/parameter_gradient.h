@@ -44,6 +44,9 @@ class ParameterGradient {
       const at::Tensor& right,
       const std::function<std::vector<at::Tensor>(const at::Tensor& product)>& parts);
 
+  /// Whether what fills the buffer may be work for run_aside: nobody reads it before the optimizer.
+  bool may_wait() const { return mode_ != GradientMode::kReturn || !parameter_.defined(); }
+
   /// Ends the work on the gradient and returns what autograd gets: undefined where it has nothing
   /// left to do.
   at::Tensor finish();

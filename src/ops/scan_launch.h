@@ -69,13 +69,15 @@ struct ScanBranchGrads {
 };
 
 /// Fills `grads` (one per branch) and dz, which may be a strided view and is undefined without a
-/// gate. Fills `out`, where given, with the forward's result once more.
+/// gate. Fills `out`, where given, with the forward's result once more. sums_may_wait: dA, dD and
+/// ddelta_bias may be work for run_aside.
 void scan_backward(
     const std::vector<ScanBranch>& branches,
     const ScanShared& shared,
     const at::Tensor& dout,
     std::vector<ScanBranchGrads>& grads,
     const at::Tensor& dz,
-    const at::Tensor& out = {});
+    const at::Tensor& out = {},
+    bool sums_may_wait = false);
 
 }  // namespace vim::ops

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/selective_scan.h"
+#include "src/ops/aside.h"
 #include "src/ops/device_call.h"
 #include "src/ops/kernel_args.h"
 #include "src/ops/optional_tensors.h"
@@ -120,13 +121,21 @@ void launch_forward(const at::Tensor& u, kernels::ScanParams& params) {
   });
 }
 
-void launch_backward(const at::Tensor& u, kernels::ScanBackwardParams& params) {
+// factors: the tensors beside the workspace that the sums over the batch read.
+void launch_backward(
+    const at::Tensor& u,
+    kernels::ScanBackwardParams& params,
+    std::vector<at::Tensor> factors,
+    bool sums_may_wait) {
   const DeviceCall call(u);
   if (call.is_on_device()) {
     const at::Tensor workspace = make_workspace(
         call.entry(&kernels::DeviceEntries::selective_scan_backward_workspace_size)(params), u);
     params.workspace = workspace.mutable_data_ptr();
     call.entry (&kernels::DeviceEntries::selective_scan_backward)(params, call.stream());
+    factors.insert(factors.begin(), workspace);
+    run_reduce(
+        sums_may_wait, factors, &kernels::DeviceEntries::selective_scan_backward_reduce, params);
     return;
   }
   const at::Tensor workspace =
@@ -264,7 +273,8 @@ void scan_backward(
     const at::Tensor& dout,
     std::vector<ScanBranchGrads>& grads,
     const at::Tensor& dz,
-    const at::Tensor& out) {
+    const at::Tensor& out,
+    bool sums_may_wait) {
   kernels::ScanBackwardParams params;
   params.forward = make_params(branches, shared);
   params.forward.out = mutable_token_view(out);
@@ -272,11 +282,13 @@ void scan_backward(
   params.dz = mutable_token_view(dz);
   params.gate_defect = shared.gate_defect;
   params.dA_of_log = shared.dA_of_log;
+  std::vector<at::Tensor> factors;
   for (size_t i = 0; i < branches.size(); ++i) {
+    factors.push_back(branches[i].A);
     allocate_missing(branches[i], grads[i]);
     params.grads[i] = grad_pointers(grads[i]);
   }
-  launch_backward(branches[0].u, params);
+  launch_backward(branches[0].u, params, factors, sums_may_wait);
 }
 
 SelectiveScanResult selective_scan(const SelectiveScanInputs& inputs) {

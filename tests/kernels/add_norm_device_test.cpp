@@ -40,6 +40,7 @@ void run_on(const KernelDevice& device, NormRun& run, int64_t skip = 0) {
       arena.workspace(device.entries.add_norm_backward_workspace_size(run.backward));
   device.entries.add_norm_forward(forward, nullptr);
   device.entries.add_norm_backward(backward, nullptr);
+  device.entries.add_norm_backward_reduce(backward, nullptr);
   arena.download_all();
 }
 

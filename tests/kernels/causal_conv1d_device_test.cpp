@@ -74,6 +74,7 @@ void run_on(const KernelDevice& device, ConvRun& run, size_t shift = 0) {
     backward.forward.direction[i].out.data = nullptr;  // the backward does not read it
   }
   device.entries.causal_conv1d_backward(backward, nullptr);
+  device.entries.causal_conv1d_backward_reduce(backward, nullptr);
   arrays.download();
 }
 
@@ -215,6 +216,7 @@ TEST_CASE("emulated causal_conv1d leaves out weight gradients not asked for", "[
   run.backward.workspace =
       arena.workspace(entries.causal_conv1d_backward_workspace_size(run.backward));
   entries.causal_conv1d_backward(run.backward, nullptr);
+  entries.causal_conv1d_backward_reduce(run.backward, nullptr);
   const ConvTensors expected = conv_oracle_gradients(test, in);
   CHECK(max_error(from_floats(run.dweight[0]), expected.weight[0]) < kGradLimit);
   CHECK(max_error(from_floats(run.dbias[1]), expected.bias[1]) < kGradLimit);

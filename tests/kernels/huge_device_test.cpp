@@ -82,6 +82,7 @@ void run_huge_norm(const kernels::DeviceEntries& entries, const HugeShape& shape
   backward.dweight = static_cast<float*>(arena.unwritten(wide));
   backward.workspace = arena.unwritten(entries.add_norm_backward_workspace_size(backward));
   entries.add_norm_backward(backward, nullptr);
+  entries.add_norm_backward_reduce(backward, nullptr);
   fetch(arena, backward.dx, run.dx, stored);
   fetch(arena, backward.dv, run.dv, wide);
   fetch_sums(backward.dweight, run.dweight);
@@ -136,6 +137,7 @@ void run_huge_conv(const kernels::DeviceEntries& entries, const HugeShape& shape
   backward.workspace = arena.unwritten(entries.causal_conv1d_backward_workspace_size(backward));
   entries.causal_conv1d_forward(forward, nullptr);
   entries.causal_conv1d_backward(backward, nullptr);
+  entries.causal_conv1d_backward_reduce(backward, nullptr);
   fetch(arena, backward.dx.data, run.dx, stored);
   for (int i = 0; i < forward.num_directions; ++i) {
     fetch(arena, forward.direction[i].out.data, run.out[i], stored);
@@ -197,6 +199,7 @@ class HugeScan {
     forward.out = {};
     params_.workspace = arena_.unwritten(entries.selective_scan_backward_workspace_size(params_));
     entries.selective_scan_backward(params_, nullptr);
+    entries.selective_scan_backward_reduce(params_, nullptr);
     for (const auto& [name, output] : outputs_) {
       if (name != "y" && name != "out") {
         read(name);

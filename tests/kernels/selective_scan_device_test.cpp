@@ -49,6 +49,7 @@ Tensors backward_on(
   params.workspace =
       mirror.arena().workspace(device.entries.selective_scan_backward_workspace_size(params));
   device.entries.selective_scan_backward(params, nullptr);
+  device.entries.selective_scan_backward_reduce(params, nullptr);
   mirror.arena().download_all();
   return arrays.results();
 }
@@ -68,6 +69,7 @@ Tensors backward_from_kept_on(
   params.workspace =
       mirror.arena().workspace(device.entries.selective_scan_backward_workspace_size(params));
   device.entries.selective_scan_backward(params, nullptr);
+  device.entries.selective_scan_backward_reduce(params, nullptr);
   mirror.arena().download_all();
   return arrays.results();
 }
