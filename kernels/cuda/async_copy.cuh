@@ -32,6 +32,26 @@ __device__ __forceinline__ void copy_async(void* to, const void* from, bool exis
 #endif
 }
 
+/// Makes a group of the copies that this thread has started since its last group; it may be empty.
+__device__ __forceinline__ void commit_copies() {
+#ifdef __CUDACC__
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#else
+  emulation::commit_copies();
+#endif
+}
+
+/// Waits until this thread's groups but the newest kNewest have arrived; other threads see them
+/// after the next barrier.
+template <int kNewest>
+__device__ __forceinline__ void wait_for_groups() {
+#ifdef __CUDACC__
+  asm volatile("cp.async.wait_group %0;" ::"n"(kNewest) : "memory");
+#else
+  emulation::wait_for_groups(kNewest);
+#endif
+}
+
 /// Waits until this thread's copies have arrived; other threads see them after the next barrier.
 __device__ __forceinline__ void wait_for_copies() {
 #ifdef __CUDACC__

@@ -147,12 +147,22 @@ void Block::wait_at_barrier(const Site& site) {
   hand_over(running_->fiber);
 }
 
-void Block::copy_async(const AsyncCopy& copy) {
+void Block::copy_async(AsyncCopy copy) {
   if (random_->below(2) == 0) {
     run_copy(copy);
   } else {
+    copy.group = running_->num_groups;
     running_->copies.push_back(copy);
   }
+}
+
+void Block::wait_for_groups(uint64_t newest) {
+  std::vector<AsyncCopy>& copies = running_->copies;
+  const auto stays = std::find_if(copies.begin(), copies.end(), [&](const AsyncCopy& copy) {
+    return copy.group + newest >= running_->num_groups;
+  });
+  std::for_each(copies.begin(), stays, run_copy);
+  copies.erase(copies.begin(), stays);
 }
 
 void Block::wait_for_copies() {
@@ -297,6 +307,10 @@ void Block::fail_waiting(const Thread& thread, int begin, int end) {
 void copy_async(void* to, const void* from, size_t bytes) {
   current_block().copy_async({to, from, bytes});
 }
+
+void commit_copies() { current_block().commit_copies(); }
+
+void wait_for_groups(int newest) { current_block().wait_for_groups(newest); }
 
 void wait_for_copies() { current_block().wait_for_copies(); }
 

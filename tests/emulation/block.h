@@ -28,6 +28,7 @@ struct AsyncCopy {
   void* to;
   const void* from;  // null: zeros
   size_t bytes;
+  uint64_t group = 0;  // of its thread, counted from the first
 };
 
 struct Thread {
@@ -39,7 +40,8 @@ struct Thread {
   uint32_t mask = 0;
   void* request = nullptr;
   CompleteCollective complete = nullptr;
-  std::vector<AsyncCopy> copies;  // on their way
+  std::vector<AsyncCopy> copies;  // on their way, the oldest first
+  uint64_t num_groups = 0;        // committed
 };
 
 /// Runs block after block of one launch; the fibers stay.
@@ -53,7 +55,9 @@ class Block {
   void wait_at_barrier(const Site& site);
   void wait_in_collective(
       const Site& site, uint32_t mask, void* request, CompleteCollective complete);
-  void copy_async(const AsyncCopy& copy);
+  void copy_async(AsyncCopy copy);
+  void commit_copies() { ++running_->num_groups; }
+  void wait_for_groups(uint64_t newest);
   void wait_for_copies();
   const Thread& running() const { return *running_; }
   uint64_t num_switches() const { return num_switches_; }

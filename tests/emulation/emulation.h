@@ -57,9 +57,15 @@ struct Site {
 
 void block_barrier(const Site& site);
 
-/// Copies `bytes` to `to`, zeros where from is null, either at once or in wait_for_copies, drawn at
-/// random. A thread that ends with copies on their way is an error.
+/// Copies `bytes` to `to`, zeros where from is null, either at once or not before it is waited for,
+/// drawn at random. A thread that ends with copies on their way is an error.
 void copy_async(void* to, const void* from, size_t bytes);
+
+/// Makes a group of the copies that this thread has started since its last group.
+void commit_copies();
+
+/// Ends the copies of this thread's groups but the newest `newest`; those in no group stay.
+void wait_for_groups(int newest);
 
 /// Ends this thread's copies.
 void wait_for_copies();

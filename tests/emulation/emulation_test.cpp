@@ -138,6 +138,49 @@ TEST_CASE("a copy that nobody waits for arrives late, or is an error", "[emulati
   CHECK(was_late);
 }
 
+// Copies two words in a group each, and one in no group, and reads them after a wait for all groups
+// but the newest `kNewest`.
+template <int kNewest>
+__global__ void copy_groups_kernel(const float* from, float* out) {
+  float* words = block_shared<float>();
+  for (int i = 0; i < 2; ++i) {
+    copy_async<4>(words + i, from + i, true);
+    commit_copies();
+  }
+  copy_async<4>(words + 2, from + 2, true);
+  wait_for_groups<kNewest>();
+  for (int i = 0; i < 3; ++i) out[i] = words[i];
+  wait_for_copies();
+}
+
+/// How often, of 16 seeds, each word was missing when read.
+template <int kNewest>
+std::vector<int> missing_words() {
+  const float from[] = {3.0F, 4.0F, 5.0F};
+  std::vector<int> missing(3, 0);
+  for (uint64_t seed = 0; seed < 16; ++seed) {
+    float out[3];
+    emulation::set_seed(seed);
+    VIM_LAUNCH((copy_groups_kernel<kNewest>), shape_of(1, 1, 12), from, out);
+    for (int i = 0; i < 3; ++i) {
+      CHECK((std::isnan(out[i]) || out[i] == from[i]));
+      missing[i] += std::isnan(out[i]) ? 1 : 0;
+    }
+  }
+  return missing;
+}
+
+TEST_CASE("of groups of copies only those that a wait names are sure to be there", "[emulation]") {
+  const std::vector<int> after_all = missing_words<0>();
+  CHECK(after_all[0] == 0);
+  CHECK(after_all[1] == 0);
+  CHECK(after_all[2] > 0);
+  const std::vector<int> after_first = missing_words<1>();
+  CHECK(after_first[0] == 0);
+  CHECK(after_first[1] > 0);
+  CHECK(missing_words<2>()[0] > 0);
+}
+
 TEST_CASE("a seed fixes the order of blocks and threads, another changes it", "[emulation]") {
   CHECK(run_order(1) == run_order(1));
   CHECK(run_order(1) != run_order(2));
