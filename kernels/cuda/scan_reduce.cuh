@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/device.cuh"
+#include "kernels/cuda/ordered_sum.cuh"
 #include "kernels/cuda/scan_backward.cuh"
 #include "kernels/cuda/scan_backward_plan.cuh"
 #include "kernels/cuda/scan_math.cuh"
@@ -14,23 +15,6 @@ namespace {
 constexpr int kBcReduceThreads = 4 * kTilePartials;  // four token tiles a block
 constexpr int kBatchSlices = 8;
 constexpr int kBatchReduceThreads = kBatchSlices * kWarpSize;
-
-/// Calls add(load(i)) for i from `first` in steps of `step` while below `count`, in this order, but
-/// with kAtOnce loads under way together. load(i) gives zeros where its second argument is false.
-template <int kAtOnce, typename Load, typename Add>
-__device__ __forceinline__ void add_loaded(
-    int64_t first, int64_t step, int64_t count, Load load, Add add) {
-  for (; first < count; first += kAtOnce * step) {
-    decltype(load(first, true)) parts[kAtOnce];
-#pragma unroll
-    for (int i = 0; i < kAtOnce; ++i) {
-      const int64_t at = first + i * step;
-      parts[i] = load(at, at < count);
-    }
-#pragma unroll
-    for (int i = 0; i < kAtOnce; ++i) add(parts[i]);
-  }
-}
 
 /// dB and dC: the sums over the bundles of a group. Blocks are (direction, batch, group,
 /// state group, four token tiles), the last fastest; a thread adds one entry of kTilePartials.
