@@ -8,6 +8,7 @@
 #include "kernels/cuda/cross_entropy.h"
 #include "kernels/cuda/image_batch.h"
 #include "kernels/cuda/namespace.h"
+#include "kernels/cuda/narrow_products.h"
 #include "kernels/cuda/selective_scan.h"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
@@ -32,6 +33,10 @@ DeviceEntries make_entries() {
   table.selective_scan_backward_workspace_size = ns::selective_scan_backward_workspace_size;
   table.selective_scan_backward = ns::selective_scan_backward;
   table.selective_scan_backward_reduce = ns::selective_scan_backward_reduce;
+  table.narrow_products_fit = ns::narrow_products_fit;
+  table.narrow_products_workspace_size = ns::narrow_products_workspace_size;
+  table.narrow_products = ns::narrow_products;
+  table.narrow_products_reduce = ns::narrow_products_reduce;
   table.image_batch = ns::image_batch;
   table.cross_entropy = ns::cross_entropy;
   table.loss_sum = ns::loss_sum;

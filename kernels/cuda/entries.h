@@ -8,6 +8,7 @@
 #include "kernels/causal_conv1d.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/image_batch.h"
+#include "kernels/narrow_products.h"
 #include "kernels/selective_scan.h"
 
 namespace vim::kernels {
@@ -33,6 +34,11 @@ struct DeviceEntries {
   size_t (*selective_scan_backward_workspace_size)(const ScanBackwardParams& params) = nullptr;
   void (*selective_scan_backward)(const ScanBackwardParams& params, void* stream) = nullptr;
   void (*selective_scan_backward_reduce)(const ScanBackwardParams& params, void* stream) = nullptr;
+
+  bool (*narrow_products_fit)(const NarrowProductsParams& params) = nullptr;
+  size_t (*narrow_products_workspace_size)(const NarrowProductsParams& params) = nullptr;
+  void (*narrow_products)(const NarrowProductsParams& params, void* stream) = nullptr;
+  void (*narrow_products_reduce)(const NarrowProductsParams& params, void* stream) = nullptr;
 
   void (*image_batch)(const ImageBatchParams& params, void* stream) = nullptr;
 
