@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "src/ops/device_call.h"
+#include "src/ops/narrow_products.h"
 #include "src/ops/parameter_gradient.h"
 #include "src/ops/stacked.h"
 
@@ -156,11 +157,22 @@ void merge_shared(const MambaCore& core, CoreGrads& grads) {
   }
 }
 
-// Gradients of one branch's parameters, as autograd gets them.
-struct BranchGrads {
-  at::Tensor x_proj;
-  at::Tensor dt_proj;
-};
+// The gradients of a projection's weight, one for each projected branch.
+std::vector<ParameterGradient> projection_gradients(
+    const MambaCore& core, at::Tensor Branch::*weight) {
+  std::vector<ParameterGradient> result;
+  for (size_t i = 0; i < core.num_projected(); ++i) {
+    result.emplace_back(core.branches[i].*weight, core.options.gradient_mode);
+  }
+  return result;
+}
+
+// The columns of the prepared projections that pad dt.
+NarrowProducts with_padding(const MambaCore& core, NarrowProducts products) {
+  products.gap_begin = core.dt_rank();
+  products.gap_end = core.padded_rank();
+  return products;
+}
 
 // The gradient of x_proj from that of the prepared one, without the padding.
 std::vector<at::Tensor> take_x_proj(const MambaCore& core, const at::Tensor& padded) {
@@ -169,36 +181,47 @@ std::vector<at::Tensor> take_x_proj(const MambaCore& core, const at::Tensor& pad
       padded.narrow(0, core.padded_rank(), 2 * core.d_state())};
 }
 
-// From ddelta, dB and dC back through both projections, but for the convolution output's share of
-// du, which is dp times x_proj.
-std::vector<BranchGrads> projection_backward(
-    const MambaCore& core, const Projected& projected, CoreGrads& grads) {
-  const at::Tensor dp = used_columns(core, grads.dp);
-  const at::Tensor p = as_matrices(projected.p).narrow(2, 0, core.padded_rank());
-  const at::Tensor ddelta = as_matrices(grads.ddelta);
-  batched_product(ddelta, core.prepared.dt_proj, dp.narrow(2, 0, core.padded_rank()));
-  const int64_t filled = core.padded_rank() + 2 * core.d_state();
-  if (filled < dp.size(2)) {
-    dp.narrow(2, filled, dp.size(2) - filled).zero_();
+// From ddelta back through dt_proj: fills dt's columns of dp, and dt_proj's gradient.
+std::vector<ParameterGradient> dt_proj_backward(
+    const MambaCore& core, const at::Tensor& ddelta, const at::Tensor& p, const at::Tensor& dp) {
+  std::vector<ParameterGradient> result = projection_gradients(core, &Branch::dt_proj);
+  const at::Tensor dt = p.narrow(2, 0, core.padded_rank());
+  const at::Tensor ddt = dp.narrow(2, 0, core.padded_rank());
+  const at::Tensor& weight = core.prepared.dt_proj;
+  if (narrow_products(with_padding(core, {ddelta, dt, weight, ddt}), result)) {
+    return result;
   }
-  std::vector<BranchGrads> result;
-  for (int64_t i = 0; i < dp.size(0); ++i) {
+  batched_product(ddelta, weight, ddt);
+  for (int64_t i = 0; i < std::ssize(result); ++i) {
     // Not batched: these products are long sums for few results, which only single products split.
-    const Branch& branch = core.branches[static_cast<size_t>(i)];
-    ParameterGradient x_proj(branch.x_proj, core.options.gradient_mode);
-    ParameterGradient dt_proj(branch.dt_proj, core.options.gradient_mode);
-    const at::Tensor u = as_matrices(projected.u)[i];
     if (core.is_padded()) {
-      x_proj.add_parts_of_product(
-          dp[i].t(), u, [&core](const at::Tensor& padded) { return take_x_proj(core, padded); });
-      dt_proj.add_parts_of_product(ddelta[i].t(), p[i], [&core](const at::Tensor& padded) {
+      result[i].add_parts_of_product(ddelta[i].t(), dt[i], [&core](const at::Tensor& padded) {
         return std::vector<at::Tensor>{padded.narrow(1, 0, core.dt_rank())};
       });
     } else {
-      x_proj.add_product(dp[i].t(), u);
-      dt_proj.add_product(ddelta[i].t(), p[i]);
+      result[i].add_product(ddelta[i].t(), dt[i]);
     }
-    result.push_back({x_proj.finish(), dt_proj.finish()});
+  }
+  return result;
+}
+
+// x_proj's gradient, from dp as a whole.
+std::vector<ParameterGradient> x_proj_backward(
+    const MambaCore& core, const at::Tensor& u, const at::Tensor& dp) {
+  std::vector<ParameterGradient> result = projection_gradients(core, &Branch::x_proj);
+  NarrowProducts products = with_padding(core, {u, dp});
+  products.transposed = true;
+  const bool ends_padded = core.padded_rank() + 2 * core.d_state() < dp.size(2);
+  if (!ends_padded && narrow_products(products, result)) {
+    return result;
+  }
+  for (int64_t i = 0; i < std::ssize(result); ++i) {
+    if (core.is_padded()) {
+      result[i].add_parts_of_product(
+          dp[i].t(), u[i], [&core](const at::Tensor& padded) { return take_x_proj(core, padded); });
+    } else {
+      result[i].add_product(dp[i].t(), u[i]);
+    }
   }
   return result;
 }
@@ -210,7 +233,14 @@ std::vector<at::Tensor> parameter_grads(
   if (core.num_projected() < core.branches.size()) {
     merge_shared(core, grads);
   }
-  const auto projections = projection_backward(core, projected, grads);
+  const at::Tensor dp = used_columns(core, grads.dp);
+  const int64_t filled = core.padded_rank() + 2 * core.d_state();
+  if (filled < dp.size(2)) {
+    dp.narrow(2, filled, dp.size(2) - filled).zero_();
+  }
+  auto dt_proj = dt_proj_backward(core, as_matrices(grads.ddelta), as_matrices(projected.p), dp);
+  auto x_proj = x_proj_backward(core, as_matrices(projected.u), dp);
+  // The convolution's outputs get a share of dp, too: dp times x_proj.
   const ConvGrads conv = conv_backward(
       core.x(),
       core.conv_branches(),
@@ -223,9 +253,9 @@ std::vector<at::Tensor> parameter_grads(
     const bool projects = i < core.num_projected();
     result.push_back(projects ? conv.weight[i] : at::Tensor());
     result.push_back(projects ? conv.bias[i] : at::Tensor());
-    result.push_back(projects ? projections[i].x_proj : at::Tensor());
+    result.push_back(projects ? x_proj[i].finish() : at::Tensor());
     result.push_back(at::Tensor());
-    result.push_back(projects ? projections[i].dt_proj : at::Tensor());
+    result.push_back(projects ? dt_proj[i].finish() : at::Tensor());
     result.push_back(at::Tensor());
     result.push_back(projects ? grads.dt_bias[i].finish() : at::Tensor());
     result.push_back(grads.A_log[i].finish());
@@ -305,14 +335,15 @@ std::vector<at::Tensor> mamba_core_backward(
     dy = at::mm(as_rows(dout), out_weight(core)).view(projected.u[0].sizes());
     y = at::empty(dy.sizes(), dy.options());
   }
+  ScanShared shared = scan_shared(core, saved);
+  shared.sums_may_wait = grads.sums_may_wait();
   scan_backward(
       scan_branches(core, projected),
-      scan_shared(core, saved),
+      shared,
       dy,
       by_branch,
       grads.dxz.narrow(2, core.d_inner(), core.d_inner()),
-      y,
-      grads.sums_may_wait());
+      y);
   if (core.has_out_proj()) {
     out_proj.add_product(as_rows(dout).t(), as_rows(y));
     dy = y = at::Tensor();

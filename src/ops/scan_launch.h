@@ -36,6 +36,7 @@ struct ScanShared {
   bool gate_defect = false;
   bool dA_of_log = false;  // the backward gives dA * A, the gradient of log(-A), for dA
   at::Tensor kept_states = {};
+  bool sums_may_wait = false;  // dA, dD and ddelta_bias may be work for run_aside
 };
 
 /// Throws c10::Error unless the branches and the gate fit together.
@@ -69,15 +70,13 @@ struct ScanBranchGrads {
 };
 
 /// Fills `grads` (one per branch) and dz, which may be a strided view and is undefined without a
-/// gate. Fills `out`, where given, with the forward's result once more. sums_may_wait: dA, dD and
-/// ddelta_bias may be work for run_aside.
+/// gate. Fills `out`, where given, with the forward's result once more.
 void scan_backward(
     const std::vector<ScanBranch>& branches,
     const ScanShared& shared,
     const at::Tensor& dout,
     std::vector<ScanBranchGrads>& grads,
     const at::Tensor& dz,
-    const at::Tensor& out = {},
-    bool sums_may_wait = false);
+    const at::Tensor& out = {});
 
 }  // namespace vim::ops

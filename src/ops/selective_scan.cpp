@@ -273,8 +273,7 @@ void scan_backward(
     const at::Tensor& dout,
     std::vector<ScanBranchGrads>& grads,
     const at::Tensor& dz,
-    const at::Tensor& out,
-    bool sums_may_wait) {
+    const at::Tensor& out) {
   kernels::ScanBackwardParams params;
   params.forward = make_params(branches, shared);
   params.forward.out = mutable_token_view(out);
@@ -288,7 +287,7 @@ void scan_backward(
     allocate_missing(branches[i], grads[i]);
     params.grads[i] = grad_pointers(grads[i]);
   }
-  launch_backward(branches[0].u, params, factors, sums_may_wait);
+  launch_backward(branches[0].u, params, factors, shared.sums_may_wait);
 }
 
 SelectiveScanResult selective_scan(const SelectiveScanInputs& inputs) {
