@@ -10,11 +10,12 @@ namespace {
 Branch make_branch(uint64_t seed, bool has_conv_bias, const Sizes& sizes) {
   const int64_t inner = sizes.inner;
   const int64_t state = sizes.state;
+  const int64_t rank = sizes.rank;
   Branch branch;
   branch.conv_weight = random_tensor({inner, 1, 4}, seed + 1, 0.5);
   branch.conv_bias = has_conv_bias ? random_tensor({inner}, seed + 2, 0.5) : at::Tensor();
-  branch.x_proj = random_tensor({kRank + 2 * state, inner}, seed + 3, 0.3);
-  branch.dt_proj = random_tensor({inner, kRank}, seed + 4, 0.5);
+  branch.x_proj = random_tensor({rank + 2 * state, inner}, seed + 3, 0.3);
+  branch.dt_proj = random_tensor({inner, rank}, seed + 4, 0.5);
   branch.dt_bias = random_tensor({inner}, seed + 5) - 1.0;
   branch.A_log = random_tensor({inner, state}, seed + 6);
   branch.D = random_tensor({inner}, seed + 7);

@@ -17,6 +17,7 @@ struct Sizes {
   int64_t batch = 2;
   int64_t inner = kInner;
   int64_t state = kState;
+  int64_t rank = kRank;
 };
 
 enum class Mode { kNone, kV1, kV2 };
