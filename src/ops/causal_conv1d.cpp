@@ -163,17 +163,15 @@ ConvGrads conv_backward(
   params.dx = mutable_token_view(dx);
   std::vector<ParameterGradient> weights;
   std::vector<ParameterGradient> biases;
-  bool sums_may_wait = true;
   for (size_t i = 0; i < branches.size(); ++i) {
     params.dout[i] = token_view(douts.whole[static_cast<int64_t>(i)]);
     weights.emplace_back(branches[i].weight, gradient_mode);
     biases.emplace_back(branches[i].bias, gradient_mode);
     params.dweight[i] = float_data(weights[i].buffer());
     params.dbias[i] = float_data(biases[i].buffer());
-    sums_may_wait = sums_may_wait && weights[i].may_wait() && biases[i].may_wait();
   }
   set_product(x, douts, params);
-  launch_backward(x, params, sums_may_wait);
+  launch_backward(x, params, may_all_wait(weights) && may_all_wait(biases));
   ConvGrads grads;
   for (size_t i = 0; i < branches.size(); ++i) {
     grads.weight.push_back(weights[i].finish());

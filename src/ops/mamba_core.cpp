@@ -99,13 +99,7 @@ struct CoreGrads {
   std::vector<ParameterGradient> dt_bias;
 
   bool sums_may_wait() const {
-    bool may_wait = true;
-    for (const auto* parameters : {&A_log, &D, &dt_bias}) {
-      for (const ParameterGradient& gradient : *parameters) {
-        may_wait = may_wait && gradient.may_wait();
-      }
-    }
-    return may_wait;
+    return may_all_wait(A_log) && may_all_wait(D) && may_all_wait(dt_bias);
   }
 };
 

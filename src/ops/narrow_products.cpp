@@ -35,12 +35,6 @@ kernels::NarrowProductsParams make_params(const NarrowProducts& products, size_t
   return params;
 }
 
-bool may_all_wait(const std::vector<ParameterGradient>& sums) {
-  bool may_wait = true;
-  for (const ParameterGradient& sum : sums) may_wait = may_wait && sum.may_wait();
-  return may_wait;
-}
-
 }  // namespace
 
 bool narrow_products(const NarrowProducts& products, std::vector<ParameterGradient>& sums) {

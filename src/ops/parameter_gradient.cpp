@@ -3,6 +3,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "src/ops/aside.h"
 
 namespace vim::ops {
@@ -88,6 +90,12 @@ void ParameterGradient::do_aside(
   } else {
     run_aside(inputs, work);
   }
+}
+
+bool may_all_wait(const std::vector<ParameterGradient>& gradients) {
+  return std::all_of(gradients.begin(), gradients.end(), [](const ParameterGradient& gradient) {
+    return gradient.may_wait();
+  });
 }
 
 at::Tensor ParameterGradient::finish() {

@@ -59,4 +59,7 @@ class ParameterGradient {
   at::Tensor buffer_;
 };
 
+/// Whether that holds for all of them.
+bool may_all_wait(const std::vector<ParameterGradient>& gradients);
+
 }  // namespace vim::ops
