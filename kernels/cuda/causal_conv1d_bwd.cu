@@ -16,10 +16,6 @@ namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
 constexpr int kPack = 2;  // channels of a thread: more would leave too few warps for an SM
-// Steps of a chunk: more blocks against 3 steps computed twice. With products three blocks run on a
-// multiprocessor instead of four, which shorter chunks fill better.
-constexpr int kChunkSteps = 40;
-constexpr int kProductChunkSteps = 36;
 constexpr int kProductTaps = 4;
 constexpr int kMaxDepthSteps = 4;
 constexpr int kProductVector = 8;  // elements of a product's sides that are moved at once
@@ -46,8 +42,12 @@ BackwardPlan make_plan(const ConvParams& forward, bool packs, bool multiplies) {
   BackwardPlan plan;
   plan.taps = has_own_kernel ? static_cast<int>(forward.width) : kAnyWidthTaps;
   plan.pack = has_own_kernel ? kPack : 1;
-  const int chunk_steps = multiplies ? kProductChunkSteps : kChunkSteps;
-  plan.grid = plan_conv_grid(forward, plan.taps, plan.pack, chunk_steps, kConvBackwardUnroll);
+  plan.grid = plan_fastest_conv_grid(
+      forward,
+      plan.taps,
+      plan.pack,
+      kConvBackwardUnroll,
+      conv_backward_blocks(plan.taps, multiplies));
   plan.partial.num_row_blocks = plan.grid.num_row_blocks;
   plan.partial.tile_channels = plan.grid.tile_channels;
   plan.partial.taps = plan.taps;

@@ -18,8 +18,9 @@ inline constexpr int kConvBackwardUnroll = 4;
 
 /// Blocks that a multiprocessor holds at least. A fourth one beside the products would leave too
 /// few registers: addresses are then computed again at every step.
-template <int kTaps, int kDepthSteps>
-inline constexpr int kConvBackwardBlocks = kTaps == kAnyWidthTaps || kDepthSteps > 0 ? 3 : 4;
+constexpr int conv_backward_blocks(int taps, bool multiplies) {
+  return taps == kAnyWidthTaps || multiplies ? 3 : 4;
+}
 
 /// What a thread reads and writes, at the next step.
 template <typename T, int kTaps, int kPack, int kDirections>
@@ -267,7 +268,7 @@ struct ConvTileSums {
 /// partial: (row blocks, tiles, directions, taps + 1, channels of a tile). kDepthSteps: of the
 /// product that is a part of dout; 0: there is none.
 template <typename T, int kTaps, int kPack, int kDirections, int kDepthSteps>
-__global__ void __launch_bounds__(kConvThreads, kConvBackwardBlocks<kTaps, kDepthSteps>)
+__global__ void __launch_bounds__(kConvThreads, conv_backward_blocks(kTaps, kDepthSteps > 0))
     causal_conv1d_backward_kernel(ConvBackwardParams params, ConvGrid grid, float* partial) {
   using TileSums = ConvTileSums<kTaps, kPack>;
   using Products = ConvProducts<T, kDepthSteps, kDirections>;

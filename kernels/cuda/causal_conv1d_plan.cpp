@@ -33,21 +33,56 @@ void check_stride(int64_t token_stride) {
   check_between("causal_conv1d: token stride", token_stride, 0, kMaxExtent);
 }
 
-}  // namespace
-
-ConvGrid plan_conv_grid(
-    const ConvParams& params, int taps, int pack, int target_steps, int unroll) {
-  const int64_t steps = params.seqlen + taps - 1;
-  const int64_t even = divide_up(steps, divide_up(steps, target_steps));
+// Chunks of `steps` steps at most; the number of blocks is not checked.
+ConvGrid divide_steps(const ConvParams& params, int taps, int pack, int64_t steps) {
+  const int64_t all_steps = params.seqlen + taps - 1;
   ConvGrid grid;
-  grid.chunk_steps = static_cast<int>(divide_up(even, unroll) * unroll);
-  grid.num_chunks = static_cast<int>(divide_up(steps, grid.chunk_steps));
+  grid.chunk_steps = static_cast<int>(steps);
+  grid.num_chunks = static_cast<int>(divide_up(all_steps, steps));
   grid.num_rows = params.batch * grid.num_chunks;
   grid.num_row_blocks = divide_up(grid.num_rows, kConvWarps);
   grid.tile_channels = 32 * pack;
   grid.num_tiles = static_cast<int>(divide_up(params.channels, grid.tile_channels));
+  return grid;
+}
+
+ConvGrid checked(const ConvGrid& grid) {
   check_between("causal_conv1d: number of blocks", grid.num_blocks(), 1, (int64_t{1} << 31) - 1);
   return grid;
+}
+
+// Fitted to the backward on one H200, with and without products: a chunk costs six steps beside its
+// own, and k blocks at once on a multiprocessor take 1 + k, since one leaves half of it idle.
+int64_t walking_time(const ConvGrid& grid, int blocks_at_once) {
+  constexpr int64_t kMultiprocessors = 132;
+  constexpr int64_t kStepsOfChunk = 6;
+  const int64_t blocks = divide_up(grid.num_blocks(), kMultiprocessors);
+  const int64_t last_turn = blocks % blocks_at_once;
+  const int64_t turns =
+      blocks / blocks_at_once * (1 + blocks_at_once) + (last_turn > 0 ? 1 + last_turn : 0);
+  return (grid.chunk_steps + kStepsOfChunk) * turns;
+}
+
+}  // namespace
+
+ConvGrid plan_conv_grid(
+    const ConvParams& params, int taps, int pack, int target_steps, int unroll) {
+  const int64_t all_steps = params.seqlen + taps - 1;
+  const int64_t even = divide_up(all_steps, divide_up(all_steps, target_steps));
+  return checked(divide_steps(params, taps, pack, divide_up(even, unroll) * unroll));
+}
+
+ConvGrid plan_fastest_conv_grid(
+    const ConvParams& params, int taps, int pack, int unroll, int blocks_at_once) {
+  constexpr int kLongestChunk = 256;
+  ConvGrid fastest = divide_steps(params, taps, pack, kLongestChunk / unroll * unroll);
+  for (int steps = fastest.chunk_steps - unroll; steps > 0; steps -= unroll) {
+    const ConvGrid grid = divide_steps(params, taps, pack, steps);
+    if (walking_time(grid, blocks_at_once) < walking_time(fastest, blocks_at_once)) {
+      fastest = grid;
+    }
+  }
+  return checked(fastest);
 }
 
 void check_conv_sizes(const ConvParams& params) {

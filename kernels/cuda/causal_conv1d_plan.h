@@ -36,6 +36,12 @@ struct ConvGrid {
 /// Divides the steps into nearly equal chunks of about target_steps, a multiple of unroll.
 ConvGrid plan_conv_grid(const ConvParams& params, int taps, int pack, int target_steps, int unroll);
 
+/// Divides them into chunks, of whole unrolls, that promise to be the fastest where a
+/// multiprocessor holds `blocks_at_once`: long ones compute less twice, but the last turn of blocks
+/// must be full, too.
+ConvGrid plan_fastest_conv_grid(
+    const ConvParams& params, int taps, int pack, int unroll, int blocks_at_once);
+
 /// Throws std::invalid_argument for sizes that no kernel serves and for absent arrays.
 void check_conv_sizes(const ConvParams& params);
 void check_conv_forward(const ConvParams& params);
