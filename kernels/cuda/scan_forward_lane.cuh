@@ -1,8 +1,8 @@
-// The forward of the selective scan where rows are many and the case is the model's own
-// (ScanForm::kIsPlain): a lane holds a channel with all its states, two warps of a block walk from
-// opposite ends, as in scan_forward.cuh, through tiles (scan_forward_tiles.cuh). A lane takes its
-// channel from a tile as it lies there, and leaves its results in the same place, from where they
-// go to memory 16 bytes at a time.
+// The forward of the selective scan where rows, or the chunks of a cut sequence, are many and the
+// case is the model's own (ScanForm::kIsPlain): a lane holds a channel with all its states, two
+// warps of a block walk from opposite ends, as in scan_forward.cuh, through tiles
+// (scan_forward_tiles.cuh). A lane takes its channel from a tile as it lies there, and leaves its
+// results in the same place, from where they go to memory 16 bytes at a time.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +38,9 @@ class ForwardLaneWalk : public ForwardTiles<Form, ForwardTilesShared<Form, kRank
     D_ = lane.is_inside && in.D != nullptr ? in.D[channel] : 0.0F;
     __syncwarp();
   }
+
+  /// Of dt over the tokens walked so far, where only states are walked.
+  __device__ float sum_dt() const { return sum_dt_; }
 
  private:
   template <ForwardPhase kPhase, typename Walk>
@@ -89,6 +92,11 @@ class ForwardLaneWalk : public ForwardTiles<Form, ForwardTilesShared<Form, kRank
     const float dt = scan_softplus<T>(to_float(delta) + bias_);
     const float input = to_float(u);
     const auto& bc = shared_.bc[i];
+    if (kPhase == ForwardPhase::kStates) {
+      sum_dt_ += dt;
+      advance_states(lane_, dt, dt * input, bc[0]);
+      return;
+    }
     float y = fmaf(D_, input, advance(lane_, dt, dt * input, bc[0], bc[1]));
     if (kPhase == ForwardPhase::kSecondHalf) y += to_float(tile.sums[i][lane_.channel]);
     put(y, delta);
@@ -106,6 +114,9 @@ class ForwardLaneWalk : public ForwardTiles<Form, ForwardTilesShared<Form, kRank
   template <ForwardPhase kPhase>
   __device__ __forceinline__ void write(const Tile& tile, int begin, int end) const {
     const int channels = warp_.num_channels;
+    if (kPhase == ForwardPhase::kStates) {
+      return;
+    }
     if (!finishes(kPhase) || this->has_sums()) {
       write_rows<kCopy>(tile.delta, shared_.rows[kTileSums], begin, end, channels);
     }
@@ -117,6 +128,7 @@ class ForwardLaneWalk : public ForwardTiles<Form, ForwardTilesShared<Form, kRank
   ScanLane<Form>& lane_;
   float bias_;
   float D_;
+  float sum_dt_ = 0.0F;
 };
 
 template <typename Form, int kRankSteps>
@@ -129,6 +141,17 @@ __global__ void __launch_bounds__(kMaxDirections* kWarpSize, 8)
   ForwardLaneWalk<Form, kRankSteps> walk(params, warp, lane);
   walk_chunk(walk, params, warp);
   lane.leave(params, warp, split);
+}
+
+/// scan_chunk_kernel (scan_chunks.cuh) for the same case.
+template <typename Form>
+__global__ void __launch_bounds__(kWarpSize)
+    scan_chunk_lane_kernel(ScanParams params, ScanSplit split) {
+  const ScanWarp warp = locate_warp(params, split, Form::kChannels);
+  ScanLane<Form> lane(params, warp);
+  ForwardLaneWalk<Form, 0> walk(params, warp, lane);
+  walk_tiles<ForwardPhase::kStates>(walk, 0, warp.num_tokens());
+  lane.leave_chunk(params, warp, split, walk.sum_dt());
 }
 
 }  // namespace

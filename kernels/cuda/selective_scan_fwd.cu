@@ -27,6 +27,11 @@ constexpr int64_t kVeryFewWarps = 100;  // below this, short ones as well
 constexpr int64_t kEnoughWarps = 1000;  // that chunks should make
 constexpr int64_t kLongestChunk = 256;
 constexpr int64_t kShortestChunk = 32;  // chunks are multiples of it
+// A lane a channel in chunks: warps before the cut, that chunks should make, and at least do.
+constexpr int64_t kLaneCutWarps = 24;
+constexpr int64_t kEnoughLaneWarps = 1536;
+constexpr int64_t kManyLaneWarps = 1400;
+constexpr int64_t kLongestLaneChunk = 384;
 constexpr int64_t kLongSequence = 384;
 constexpr int64_t kMostBlocks = 128;  // of whole sequences: each has a multiprocessor for itself
 
@@ -108,15 +113,33 @@ int block_lanes(const ScanParams& params) {
   return 0;
 }
 
+/// Whether so many chunks are walked with a lane a channel: there are many warps, and not by so
+/// many chunks that joining them would take long.
+bool chunks_take_lanes(const ScanParams& params, int64_t num_chunks) {
+  const int64_t num_warps = num_channel_warps(params);
+  return num_chunks > 1 && num_warps >= kLaneCutWarps && num_warps * num_chunks >= kManyLaneWarps;
+}
+
+/// The last multiple of kShortestChunk up to `tokens`, but from one to `longest`.
+int64_t round_chunk(int64_t tokens, int64_t longest) {
+  const int64_t steps = std::max(tokens / kShortestChunk, int64_t{1});
+  return std::min(steps * kShortestChunk, longest);
+}
+
 /// Tokens of a chunk; all of them where the sequence is not cut. By the sizes alone, as workspaces
 /// are asked for.
 int64_t chunk_tokens(const ScanParams& params) {
   const int64_t num_warps = num_channel_warps(params);
-  const int64_t wanted = divide_up(num_warps * params.seqlen, kEnoughWarps);
-  const int64_t chunk = std::min(divide_up(wanted, kShortestChunk) * kShortestChunk, kLongestChunk);
+  const int64_t for_pairs = divide_up(num_warps * params.seqlen, kEnoughWarps);
+  const int64_t chunk = round_chunk(for_pairs + kShortestChunk - 1, kLongestChunk);
   const bool is_cut = params.seqlen > 3 * chunk && num_warps < kCutWarps &&
                       (params.seqlen > kLongSequence || num_warps < kVeryFewWarps);
-  return is_cut ? chunk : params.seqlen;
+  if (!is_cut) {
+    return params.seqlen;
+  }
+  const int64_t for_lanes = num_warps * params.seqlen / kEnoughLaneWarps;
+  const int64_t lane_chunk = round_chunk(for_lanes + kShortestChunk / 2, kLongestLaneChunk);
+  return chunks_take_lanes(params, divide_up(params.seqlen, lane_chunk)) ? lane_chunk : chunk;
 }
 
 /// The same for the forward, which may hold whole sequences.
@@ -140,6 +163,9 @@ void visit_general_form(const ScanParams& params, int64_t num_warps, F f) {
 
 template <typename T>
 using PairForm = ScanForm<T, 8, 2, true>;
+
+template <typename T>
+using LaneForm = ScanForm<T, 16, 1, true>;
 
 /// A launch with `warps` warps, which share `Shared` each, in every block.
 template <typename Form, typename Shared>
@@ -176,12 +202,12 @@ void launch_blocks(const ScanParams& params, const ScanSplit& whole, int lanes, 
 /// A launch of the plain case by warps of tiles; kRankSteps: of the product that makes delta.
 template <typename T, int kRankSteps>
 void launch_tiles(const ScanParams& params, const ScanSplit& split, void* stream) {
-  const bool takes_lanes =
+  const bool has_many_rows =
       scan_forward_takes_lanes(params) &&
       (params.kept_states != nullptr || num_channel_warps(params) >= kPairWarps);
   const int warps = params.num_directions;
-  if (takes_lanes) {
-    using Form = ScanForm<T, 16, 1, true>;
+  if (has_many_rows || chunks_take_lanes(params, split.num_chunks)) {
+    using Form = LaneForm<T>;
     const LaunchShape shape =
         warp_shape<Form, ForwardTilesShared<Form, kRankSteps>>(params, split, warps, stream);
     VIM_LAUNCH((scan_forward_lane_kernel<Form, kRankSteps>), shape, params, split);
@@ -220,10 +246,17 @@ void launch_general(const ScanParams& params, const ScanSplit& split, void* stre
 /// What each chunk leaves of a state of 0.
 template <typename T>
 void launch_chunks(const ScanParams& params, const ScanSplit& split, void* stream) {
+  if (is_plain(params) && chunks_take_lanes(params, split.num_chunks)) {
+    using Form = LaneForm<T>;
+    using Shared = ForwardTilesShared<Form, 0>;
+    const LaunchShape shape = warp_shape<Form, Shared>(params, split, 1, stream);
+    VIM_LAUNCH((scan_chunk_lane_kernel<Form>), shape, params, split);
+    return;
+  }
   if (is_plain(params)) {
     using Form = PairForm<T>;
-    const LaunchShape shape =
-        warp_shape<Form, ForwardPairShared<Form, 0>>(params, split, 1, stream);
+    using Shared = ForwardPairShared<Form, 0>;
+    const LaunchShape shape = warp_shape<Form, Shared>(params, split, 1, stream);
     VIM_LAUNCH((scan_chunk_pair_kernel<Form>), shape, params, split);
     return;
   }

@@ -215,7 +215,7 @@ void model_like(ScanCase& scan) {
 namespace {
 
 // The forward's forms for few rows: whole sequences a block, with 8 and 4 lanes a channel; pairs of
-// lanes, with part of a tile, with and without cuts.
+// lanes, with part of a tile, with and without cuts; a lane a channel where cuts make many warps.
 std::vector<ScanCase> few_row_cases() {
   return {
       with(sized(2, 21, 96, 16), "blocks, 8 lanes, float", walk_both_ways),
@@ -245,6 +245,7 @@ std::vector<ScanCase> few_row_cases() {
             s.reversed = true;
           }),
       with(sized(1, 300, 40, 16), "pairs and chunks, bf16", model_like),
+      with(sized(49, 450, 8, 16), "lanes and chunks, bf16", model_like),
       with(sized(1, 130, 10, 16), "chunks of an odd width", walk_both_ways),
   };
 }
