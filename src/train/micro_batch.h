@@ -10,8 +10,9 @@
 namespace vim::train {
 
 /// Memory, in bytes, that one image's activations take between forward and backward: an estimate
-/// from the shapes, meant to err on the high side.
-int64_t estimate_activation_bytes(const models::VisionMambaOptions& model, Precision precision);
+/// from the shapes and from what the backward computes again, meant to err on the high side.
+int64_t estimate_activation_bytes(
+    const models::VisionMambaOptions& model, const TrainOptions& train, bool is_on_gpu);
 
 /// Memory, in bytes, that this process may still take: the system's available memory, or what a
 /// control group (version 2) leaves of it.

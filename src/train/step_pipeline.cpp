@@ -91,7 +91,7 @@ int64_t StepPipeline::choose_micro_batch(int64_t earlier) {
     request.configured = earlier;
   }
   request.bytes_per_image =
-      estimate_activation_bytes(step_.model_options(), train_options().precision) *
+      estimate_activation_bytes(step_.model_options(), train_options(), step_.device().is_cuda()) *
       (options_.step.loss.cosub ? 2 : 1);
   request.memory_bytes = available_device_bytes(step_.device());
   micro_batch_ = train::choose_micro_batch(request);
