@@ -62,7 +62,7 @@ int dry_run(config::RunConfig config) {
   }
   const bool is_float = config.train.precision == train::Precision::kFloat32;
   models::VisionMamba model = apps::initial_model(config);
-  const auto summary = models::summarize(config.model, is_float ? 4 : 2);
+  const auto summary = models::summarize(config.model, is_float ? 4 : 2, config.train.recompute);
   fmt::print("{}", models::to_text(config.model, summary));
   const optim::ParameterStore store(*model, config.optim);
   fmt::print("{}", optim::describe_groups(store));

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace vim::models {
 namespace {
 
@@ -59,16 +61,40 @@ int64_t layer_flops_per_token(const Sizes& s) {
   return flops + 6 * s.embed_dim;                        // add and norm
 }
 
-// Kept by each layer: norm output, xz, the projections, the gated sum (compute dtype), residual
-// (float).
-int64_t layer_activation_bytes_per_token(const Sizes& s, int64_t activation_size) {
-  const int64_t kept = s.embed_dim + 2 * s.d_inner + s.branches * s.projected + s.d_inner;
-  return kept * activation_size + s.embed_dim * static_cast<int64_t>(sizeof(float));
+// Of each token, over all layers.
+int64_t kept_bytes_per_token(int64_t depth, const LayerBytes& layer, Recompute recompute) {
+  switch (recompute) {
+    case Recompute::kNone:
+      return depth * layer.whole;
+    case Recompute::kCheap:
+      return depth * layer.cheap;
+    case Recompute::kMixer:
+      return depth * layer.entering;
+    case Recompute::kBlock: {
+      // What enters each group of layers, and the insides of the one that is computed again.
+      const int64_t group = std::lround(std::sqrt(static_cast<double>(depth)));
+      return (depth + group - 1) / group * layer.entering + group * layer.cheap;
+    }
+  }
+  return 0;
 }
 
 }  // namespace
 
-ModelSummary summarize(const VisionMambaOptions& options, int64_t activation_size) {
+LayerBytes layer_bytes(const VisionMambaOptions& options, int64_t activation_size) {
+  constexpr int64_t kTokensOfKeptState = 8;
+  const Sizes s(options);
+  const int64_t residual = s.embed_dim * static_cast<int64_t>(sizeof(float));
+  const int64_t states = s.scans * s.d_inner * s.d_state / kTokensOfKeptState;
+  LayerBytes bytes;
+  bytes.entering = residual + activation_size * s.embed_dim;
+  bytes.cheap = residual + activation_size * (3 * s.d_inner + s.branches * s.projected);
+  bytes.whole = bytes.cheap + activation_size * (s.embed_dim + 2 * s.branches * s.d_inner + states);
+  return bytes;
+}
+
+ModelSummary summarize(
+    const VisionMambaOptions& options, int64_t activation_size, Recompute recompute) {
   const Sizes s(options);
   const int64_t patch_values = options.channels * options.patch_size * options.patch_size;
   ModelSummary summary;
@@ -90,7 +116,8 @@ ModelSummary summarize(const VisionMambaOptions& options, int64_t activation_siz
   summary.forward_flops += classified * 2 * s.embed_dim * options.num_classes;
 
   summary.activation_bytes =
-      options.depth * s.tokens * layer_activation_bytes_per_token(s, activation_size) +
+      s.tokens *
+          kept_bytes_per_token(options.depth, layer_bytes(options, activation_size), recompute) +
       options.num_patches() * patch_values * activation_size +
       s.tokens * s.embed_dim * static_cast<int64_t>(sizeof(float));
   return summary;

@@ -1,17 +1,17 @@
-// The estimate counts, per token and layer, what the operators keep for their backward. Beside the
-// peaks measured on a GPU (docs/benchmarks.md) it is a fifth to a half too high.
+// The estimate is what the layers keep for their backward, and room for the one under way. Beside
+// the peaks measured on a GPU (docs/benchmarks.md) it is a fifth to a third too high.
 #include "src/train/micro_batch.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <fstream>
 #include <limits>
 #include <optional>
 #include <string>
 
 #include "src/core/error.h"
+#include "src/models/model_summary.h"
 
 namespace vim::train {
 namespace {
@@ -21,7 +21,7 @@ constexpr double kEstimateMargin = 1.2;  // what lies between allocations
 // Times what one layer keeps: the layer under way once more, its gradients, workspaces. On a CPU
 // the gaps that the C library's allocator leaves are counted here, too: with Recompute::kMixer and
 // Vim-tiny in float, a process grew by 39 MiB an image, of which what enters the layers is 7.
-constexpr int64_t kLayersUnderWay = 3;
+constexpr int64_t kLayersUnderWay = 2;
 constexpr int64_t kLayersUnderWayOnCpu = 8;
 
 constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
@@ -62,55 +62,16 @@ bool is_allowed(const MicroBatchRequest& request, int64_t size) {
   return size > 0 && request.global_batch % size == 0 && size % request.mix_group == 0;
 }
 
-// What a layer keeps of a token.
-struct LayerBytes {
-  int64_t entering;  // hidden state and residual
-  int64_t cheap;     // residual, xz, ungated sum, small projections
-  int64_t whole;     // and the norm, convolutions, step sizes, every eighth state of the scans
-};
-
-LayerBytes layer_bytes(const models::VisionMambaOptions& model, Precision precision) {
-  constexpr int64_t kTokensOfKeptState = 8;
-  const nn::MambaMixerOptions& mixer = model.mixer;
-  const int64_t element = precision == Precision::kFloat32 ? 4 : 2;
-  const int64_t directions = mixer.bimamba == nn::Bimamba::kNone ? 1 : 2;
-  const int64_t projections = directions * (mixer.effective_dt_rank() + 2 * mixer.d_state);
-  const int64_t states = directions * mixer.d_inner() * mixer.d_state / kTokensOfKeptState;
-  const int64_t wide = directions * mixer.d_inner();
-  const int64_t residual = 4 * mixer.embed_dim;
-  LayerBytes bytes;
-  bytes.entering = residual + element * mixer.embed_dim;
-  bytes.cheap = residual + element * (3 * mixer.d_inner() + projections);
-  bytes.whole = bytes.cheap + element * (mixer.embed_dim + 2 * wide + states);
-  return bytes;
-}
-
 }  // namespace
 
 int64_t estimate_activation_bytes(
     const models::VisionMambaOptions& model, const TrainOptions& train, bool is_on_gpu) {
-  const LayerBytes layer = layer_bytes(model, train.precision);
-  const int64_t depth = model.depth;
-  // As VisionMamba runs layers whose insides are computed again.
-  const int64_t group = std::lround(std::sqrt(static_cast<double>(depth)));
-  int64_t per_token = (is_on_gpu ? kLayersUnderWay : kLayersUnderWayOnCpu) * layer.whole;
-  switch (train.recompute) {
-    case models::Recompute::kNone:
-      per_token += depth * layer.whole;
-      break;
-    case models::Recompute::kCheap:
-      per_token += depth * layer.cheap;
-      break;
-    case models::Recompute::kMixer:
-      per_token += depth * layer.entering;
-      break;
-    case models::Recompute::kBlock:
-      per_token += (depth + group - 1) / group * layer.entering + group * layer.cheap;
-      break;
-  }
+  const int64_t element = train.precision == Precision::kFloat32 ? 4 : 2;
+  const int64_t kept = models::summarize(model, element, train.recompute).activation_bytes;
+  const int64_t under_way = (is_on_gpu ? kLayersUnderWay : kLayersUnderWayOnCpu) *
+                            model.num_tokens() * models::layer_bytes(model, element).whole;
   const int64_t input = 4 * model.channels * model.img_size[0] * model.img_size[1];
-  const int64_t bytes = model.num_tokens() * per_token + 2 * input;
-  return static_cast<int64_t>(kEstimateMargin * static_cast<double>(bytes));
+  return static_cast<int64_t>(kEstimateMargin * static_cast<double>(kept + under_way + 2 * input));
 }
 
 int64_t available_memory_bytes() {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
+
 #include "src/core/error.h"
 #include "src/models/presets.h"
 #include "src/models/vision_mamba.h"
@@ -79,6 +81,17 @@ TEST_CASE("flops and activations grow with the depth by equal amounts") {
   CHECK(
       six.activation_bytes - five.activation_bytes ==
       five.activation_bytes - four.activation_bytes);
+}
+
+TEST_CASE("a pass keeps the less, the more its backward computes again") {
+  const VisionMambaOptions options = preset_options("vim_tiny");
+  int64_t last = std::numeric_limits<int64_t>::max();
+  for (const Recompute recompute :
+       {Recompute::kNone, Recompute::kCheap, Recompute::kMixer, Recompute::kBlock}) {
+    const int64_t kept = summarize(options, 2, recompute).activation_bytes;
+    CHECK(kept < last);
+    last = kept;
+  }
 }
 
 TEST_CASE("the matrix products of Vim-tiny make up most of its counted flops") {

@@ -60,7 +60,7 @@ TEST_CASE("the estimate grows with depth and resolution and shrinks with the ele
   CHECK(estimate(model, Precision::kFloat32) > 3 * base);
 }
 
-TEST_CASE("the estimate is at most half above the peaks measured on a GPU") {
+TEST_CASE("the estimate is at most a third above the peaks measured on a GPU") {
   using models::Recompute;
   struct Peak {
     const char* preset;
@@ -92,7 +92,7 @@ TEST_CASE("the estimate is at most half above the peaks measured on a GPU") {
     const auto estimated = static_cast<double>(
         peak.batch * estimate_activation_bytes(model, train, /*is_on_gpu=*/true));
     CHECK(estimated > activations);
-    CHECK(estimated < 1.5 * activations);
+    CHECK(estimated < 4.0 / 3.0 * activations);
   }
 }
 
