@@ -75,10 +75,13 @@ ConvGrid plan_conv_grid(
 ConvGrid plan_fastest_conv_grid(
     const ConvParams& params, int taps, int pack, int unroll, int blocks_at_once) {
   constexpr int kLongestChunk = 256;
-  ConvGrid fastest = divide_steps(params, taps, pack, kLongestChunk / unroll * unroll);
-  for (int steps = fastest.chunk_steps - unroll; steps > 0; steps -= unroll) {
+  ConvGrid fastest;
+  int64_t least_time = kUnlimited;
+  for (int steps = kLongestChunk / unroll * unroll; steps > 0; steps -= unroll) {
     const ConvGrid grid = divide_steps(params, taps, pack, steps);
-    if (walking_time(grid, blocks_at_once) < walking_time(fastest, blocks_at_once)) {
+    const int64_t time = walking_time(grid, blocks_at_once);
+    if (time < least_time) {
+      least_time = time;
       fastest = grid;
     }
   }

@@ -39,9 +39,6 @@ class ForwardLaneWalk : public ForwardTiles<Form, ForwardTilesShared<Form, kRank
     __syncwarp();
   }
 
-  /// Of dt over the tokens walked so far, where only states are walked.
-  __device__ float sum_dt() const { return sum_dt_; }
-
  private:
   template <ForwardPhase kPhase, typename Walk>
   friend __device__ void walk_tiles(Walk& walk, int begin, int end);
@@ -93,7 +90,7 @@ class ForwardLaneWalk : public ForwardTiles<Form, ForwardTilesShared<Form, kRank
     const float input = to_float(u);
     const auto& bc = shared_.bc[i];
     if (kPhase == ForwardPhase::kStates) {
-      sum_dt_ += dt;
+      this->sum_dt_ += dt;
       advance_states(lane_, dt, dt * input, bc[0]);
       return;
     }
@@ -128,7 +125,6 @@ class ForwardLaneWalk : public ForwardTiles<Form, ForwardTilesShared<Form, kRank
   ScanLane<Form>& lane_;
   float bias_;
   float D_;
-  float sum_dt_ = 0.0F;
 };
 
 template <typename Form, int kRankSteps>
@@ -141,17 +137,6 @@ __global__ void __launch_bounds__(kMaxDirections* kWarpSize, 8)
   ForwardLaneWalk<Form, kRankSteps> walk(params, warp, lane);
   walk_chunk(walk, params, warp);
   lane.leave(params, warp, split);
-}
-
-/// scan_chunk_kernel (scan_chunks.cuh) for the same case.
-template <typename Form>
-__global__ void __launch_bounds__(kWarpSize)
-    scan_chunk_lane_kernel(ScanParams params, ScanSplit split) {
-  const ScanWarp warp = locate_warp(params, split, Form::kChannels);
-  ScanLane<Form> lane(params, warp);
-  ForwardLaneWalk<Form, 0> walk(params, warp, lane);
-  walk_tiles<ForwardPhase::kStates>(walk, 0, warp.num_tokens());
-  lane.leave_chunk(params, warp, split, walk.sum_dt());
 }
 
 }  // namespace

@@ -52,9 +52,6 @@ class ForwardPairWalk : public ForwardTiles<Form, ForwardPairShared<Form, kRankS
     __syncwarp();
   }
 
-  /// Of dt over the tokens walked so far, where only states are walked.
-  __device__ float sum_dt() const { return sum_dt_; }
-
  private:
   template <ForwardPhase kPhase, typename Walk>
   friend __device__ void walk_tiles(Walk& walk, int begin, int end);
@@ -94,7 +91,7 @@ class ForwardPairWalk : public ForwardTiles<Form, ForwardPairShared<Form, kRankS
     const float* B = &shared_.bc[i][0][lane_.first_state];
     const float* C = &shared_.bc[i][1][lane_.first_state];
     if constexpr (kPhase == ForwardPhase::kStates) {
-      sum_dt_ += item.x;
+      this->sum_dt_ += item.x;
       advance_states(lane_, item.x, item.y, B);
     } else {
       shared_.sums[i][thread_] = advance(lane_, item.x, item.y, B, C);
@@ -137,7 +134,6 @@ class ForwardPairWalk : public ForwardTiles<Form, ForwardPairShared<Form, kRankS
   int column_;
   float bias_[kPack];
   float D_[kPack];
-  float sum_dt_ = 0.0F;
 };
 
 template <typename Form, int kRankSteps>
@@ -150,17 +146,6 @@ __global__ void __launch_bounds__(kMaxDirections* kWarpSize, 10)
   ForwardPairWalk<Form, kRankSteps> walk(params, warp, lane);
   walk_chunk(walk, params, warp);
   lane.leave(params, warp, split);
-}
-
-/// scan_chunk_kernel (scan_chunks.cuh) for the same case.
-template <typename Form>
-__global__ void __launch_bounds__(kWarpSize)
-    scan_chunk_pair_kernel(ScanParams params, ScanSplit split) {
-  const ScanWarp warp = locate_warp(params, split, Form::kChannels);
-  ScanLane<Form> lane(params, warp);
-  ForwardPairWalk<Form, 0> walk(params, warp, lane);
-  walk_tiles<ForwardPhase::kStates>(walk, 0, warp.num_tokens());
-  lane.leave_chunk(params, warp, split, walk.sum_dt());
 }
 
 }  // namespace

@@ -88,6 +88,9 @@ class ForwardTiles {
     locate(kTileOut, params.out, warp.first_channel);
   }
 
+  /// Of dt over the tokens walked so far, where only states are walked.
+  __device__ float sum_dt() const { return sum_dt_; }
+
  protected:
   template <ForwardPhase kPhase, typename Walk>
   friend __device__ void walk_tiles(Walk& walk, int begin, int end);
@@ -139,6 +142,7 @@ class ForwardTiles {
   Shared& shared_;
   int thread_;  // of the warp
   DtProjection<T, kRankSteps, Form::kChannels> projection_;
+  float sum_dt_ = 0.0F;
 
  private:
   // Each table is written by a lane of its own.
@@ -195,6 +199,17 @@ __device__ __forceinline__ void walk_chunk(
   walk_tiles<ForwardPhase::kFirstHalf>(walk, 0, half);
   __syncthreads();  // the sums of the first halves are in memory
   walk_tiles<ForwardPhase::kSecondHalf>(walk, half, count);
+}
+
+/// scan_chunk_kernel (scan_chunks.cuh) by a walk through tiles: Walk<Form, kRankSteps>.
+template <template <typename, int> class Walk, typename Form>
+__global__ void __launch_bounds__(kWarpSize)
+    scan_chunk_tiles_kernel(ScanParams params, ScanSplit split) {
+  const ScanWarp warp = locate_warp(params, split, Form::kChannels);
+  ScanLane<Form> lane(params, warp);
+  Walk<Form, 0> walk(params, warp, lane);
+  walk_tiles<ForwardPhase::kStates>(walk, 0, warp.num_tokens());
+  lane.leave_chunk(params, warp, split, walk.sum_dt());
 }
 
 }  // namespace

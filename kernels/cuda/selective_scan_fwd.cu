@@ -243,22 +243,24 @@ void launch_general(const ScanParams& params, const ScanSplit& split, void* stre
   });
 }
 
-/// What each chunk leaves of a state of 0.
+/// What each chunk leaves of a state of 0, in the plain case.
+template <template <typename, int> class Walk, typename Form, typename Shared>
+void launch_plain_chunks(const ScanParams& params, const ScanSplit& split, void* stream) {
+  const LaunchShape shape = warp_shape<Form, Shared>(params, split, 1, stream);
+  VIM_LAUNCH((scan_chunk_tiles_kernel<Walk, Form>), shape, params, split);
+}
+
+/// The same in every case.
 template <typename T>
 void launch_chunks(const ScanParams& params, const ScanSplit& split, void* stream) {
-  if (is_plain(params) && chunks_take_lanes(params, split.num_chunks)) {
-    using Form = LaneForm<T>;
-    using Shared = ForwardTilesShared<Form, 0>;
-    const LaunchShape shape = warp_shape<Form, Shared>(params, split, 1, stream);
-    VIM_LAUNCH((scan_chunk_lane_kernel<Form>), shape, params, split);
-    return;
-  }
   if (is_plain(params)) {
-    using Form = PairForm<T>;
-    using Shared = ForwardPairShared<Form, 0>;
-    const LaunchShape shape = warp_shape<Form, Shared>(params, split, 1, stream);
-    VIM_LAUNCH((scan_chunk_pair_kernel<Form>), shape, params, split);
-    return;
+    using Lane = LaneForm<T>;
+    using Pair = PairForm<T>;
+    return chunks_take_lanes(params, split.num_chunks)
+               ? launch_plain_chunks<ForwardLaneWalk, Lane, ForwardTilesShared<Lane, 0>>(
+                     params, split, stream)
+               : launch_plain_chunks<ForwardPairWalk, Pair, ForwardPairShared<Pair, 0>>(
+                     params, split, stream);
   }
   const int64_t num_warps = num_channel_warps(params) * split.num_chunks;
   visit_general_form<T>(params, num_warps, [&](auto form) {

@@ -212,6 +212,10 @@ void model_like(ScanCase& scan) {
   scan.dtype = DType::kBFloat16;
 }
 
+ScanCase lane_chunks_case() {
+  return with(sized(49, 450, 8, 16), "lanes and chunks, bf16", model_like);
+}
+
 namespace {
 
 // The forward's forms for few rows: whole sequences a block, with 8 and 4 lanes a channel; pairs of
@@ -245,7 +249,7 @@ std::vector<ScanCase> few_row_cases() {
             s.reversed = true;
           }),
       with(sized(1, 300, 40, 16), "pairs and chunks, bf16", model_like),
-      with(sized(49, 450, 8, 16), "lanes and chunks, bf16", model_like),
+      lane_chunks_case(),
       with(sized(1, 130, 10, 16), "chunks of an odd width", walk_both_ways),
   };
 }

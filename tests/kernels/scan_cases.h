@@ -30,6 +30,9 @@ std::vector<ScanCase> all_scan_cases();
 /// Of float storage, whose walks are 1,056 warps on a full device; 16 bits need 1,584.
 ScanCase bundled_case();
 
+/// So many warps by its cuts that they take a lane a channel.
+ScanCase lane_chunks_case();
+
 /// Forms of the CUDA kernels that none of them reaches: few and many rows, few rows of a long
 /// sequence, several segments, the model's own shape, more channel tiles than warps (the backward
 /// then adds two of the three tiles of a group before it writes).

@@ -107,7 +107,7 @@ std::vector<ScanCase> device_cases() {
   cases.push_back(with(sized(75, 1, 264, 16), "many rows, plain, float", walk_both_ways));
   cases.push_back(with(sized(150, 19, 72, 16), "many rows, plain, tiles", walk_both_ways));
   cases.push_back(with(sized(27, 35, 72, 16), "pairs, bf16", model_like));
-  cases.push_back(with(sized(49, 450, 8, 16), "lanes and chunks, bf16", model_like));
+  cases.push_back(lane_chunks_case());
   cases.push_back(bundled_case());
 #endif
   return cases;
