@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include "src/models/layer_group.h"
 
 namespace vim::models {
 namespace {
@@ -72,7 +72,7 @@ int64_t kept_bytes_per_token(int64_t depth, const LayerBytes& layer, Recompute r
       return depth * layer.entering;
     case Recompute::kBlock: {
       // What enters each group of layers, and the insides of the one that is computed again.
-      const int64_t group = std::lround(std::sqrt(static_cast<double>(depth)));
+      const int64_t group = recomputed_group(recompute, depth);
       return (depth + group - 1) / group * layer.entering + group * layer.cheap;
     }
   }

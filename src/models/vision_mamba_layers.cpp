@@ -2,8 +2,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
 
+#include "src/models/layer_group.h"
 #include "src/models/vision_mamba.h"
 #include "src/nn/recompute.h"
 
@@ -70,10 +70,9 @@ void VisionMambaImpl::run_layers(Sequence& sequence, const Pass& pass, LayerOutp
 
 // Groups of layers, of which only what enters them is kept.
 void VisionMambaImpl::run_layers_recomputed(Sequence& sequence, const Pass& pass) {
-  const auto depth = static_cast<double>(options_.depth);
   Sequence start = sequence;
   start.hidden = start.residual = at::Tensor();
-  const int64_t group = recompute_ == Recompute::kBlock ? std::lround(std::sqrt(depth)) : 1;
+  const int64_t group = recomputed_group(recompute_, options_.depth);
   for (int64_t first = 0; first < options_.depth; first += group) {
     const int64_t end = std::min(first + group, options_.depth);
     // The backward runs this long after this function has returned: everything by value.
