@@ -12,7 +12,7 @@ namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
 constexpr int kCarryThreads = 128;
-constexpr int kCarryAhead = 8;  // chunks whose loads overlap
+constexpr int kCarryAhead = 32;  // chunks whose loads overlap
 
 /// Writes what each chunk leaves of a state of 0 into split.states, and split.sum_dt. A block is
 /// one warp and walks one direction.

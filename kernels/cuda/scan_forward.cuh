@@ -78,11 +78,8 @@ __device__ __forceinline__ void walk_token(
   const float dt = item.x;
   const float u = item.y;
   const auto& bc = shared.bc[step];
-  float y = advance(lane, dt, dt * u, &bc[0][lane.first_state], &bc[1][lane.first_state]);
-#pragma unroll
-  for (int offset = 1; offset < Form::kChannelLanes; offset *= 2) {
-    y += __shfl_xor_sync(kFullWarp, y, offset);
-  }
+  const float y = sum_over_lanes<Form>(
+      advance(lane, dt, dt * u, &bc[0][lane.first_state], &bc[1][lane.first_state]));
   if (lane.first_state == 0) {
     item.x = fmaf(D, u, y);
   }

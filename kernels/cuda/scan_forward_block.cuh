@@ -119,11 +119,7 @@ class ForwardBlockWalk {
       const float u = to_float(piece().u[i][lane_.channel]);
       const T* B = &piece().B[i][lane_.first_state];
       const T* C = &piece().C[i][lane_.first_state];
-      float y = fmaf(D, u, advance(lane_, dt, dt * u, B, C));
-#pragma unroll
-      for (int offset = 1; offset < Form::kChannelLanes; offset *= 2) {
-        y += __shfl_xor_sync(kFullWarp, y, offset);
-      }
+      const float y = sum_over_lanes<Form>(fmaf(D, u, advance(lane_, dt, dt * u, B, C)));
       if (lane_.first_state == 0) {
         sums[warp_.token(begin_ + i)][lane_.channel] = y;
       }

@@ -180,7 +180,18 @@ __device__ __forceinline__ void stage_bc(
   }
 }
 
-/// A lane's channel of the warp and the states it holds.
+/// The sum of a value over the lanes of a channel, in every one of them.
+template <typename Form>
+__device__ __forceinline__ float sum_over_lanes(float value) {
+#pragma unroll
+  for (int offset = Form::kChannels; offset < kWarpSize; offset *= 2) {
+    value += __shfl_xor_sync(kFullWarp, value, offset);
+  }
+  return value;
+}
+
+/// A lane's channel of the warp and the states it holds. Neighbouring lanes hold the same states of
+/// neighbouring channels, so that they read the same B and C.
 template <typename Form>
 struct ScanLane {
   static constexpr int kStates = Form::kLaneStates;
@@ -192,8 +203,8 @@ struct ScanLane {
 
   __device__ ScanLane(const ScanParams& params, const ScanWarp& warp) {
     const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-    channel = lane / Form::kChannelLanes;
-    first_state = lane % Form::kChannelLanes * kStates;
+    channel = lane % Form::kChannels;
+    first_state = lane / Form::kChannels * kStates;
     is_inside = channel < warp.num_channels;
     load(params, warp, params.direction[warp.direction].A, A);
 #pragma unroll

@@ -12,7 +12,7 @@
 #include "kernels/cuda/scan_forward.cuh"
 #include "kernels/cuda/scan_forward_block.cuh"
 #include "kernels/cuda/scan_forward_lane.cuh"
-#include "kernels/cuda/scan_forward_pair.cuh"
+#include "kernels/cuda/scan_forward_team.cuh"
 #include "kernels/cuda/scan_launch.h"
 #include "kernels/cuda/selective_scan.h"
 
@@ -20,19 +20,22 @@ namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
 // Measured on one H200; docs/kernels.md has the figures. Warps here have 32 channels.
-constexpr int64_t kFewWarps = 700;      // below this, one lane a channel leaves schedulers idle
-constexpr int64_t kPairWarps = 800;     // the same where no states are kept
-constexpr int64_t kCutWarps = 350;      // below this, long sequences are cut
-constexpr int64_t kVeryFewWarps = 100;  // below this, short ones as well
-constexpr int64_t kEnoughWarps = 1000;  // that chunks should make
+constexpr int64_t kFewWarps = 700;   // below this, one lane a channel leaves schedulers idle
+constexpr int64_t kPairWarps = 800;  // the same where no states are kept
+constexpr int64_t kTeamWarps = 400;  // below this, pairs do
+// Below so many warps a sequence is cut if each token gains so much, by the warps that are missing,
+// that it pays for two more launches.
+constexpr int64_t kCutWarps = 105;
+constexpr int64_t kCutGain = 21500;
+constexpr int64_t kGeneralCutWarps = 350;  // the same where the case is not plain, without a gain
+constexpr int64_t kEnoughWarps = 1000;     // that chunks should make
 constexpr int64_t kLongestChunk = 256;
 constexpr int64_t kShortestChunk = 32;  // chunks are multiples of it
 // A lane a channel in chunks: warps before the cut, that chunks should make, and at least do.
-constexpr int64_t kLaneCutWarps = 24;
+constexpr int64_t kLaneCutWarps = 40;
 constexpr int64_t kEnoughLaneWarps = 1536;
 constexpr int64_t kManyLaneWarps = 1400;
 constexpr int64_t kLongestLaneChunk = 384;
-constexpr int64_t kLongSequence = 384;
 constexpr int64_t kMostBlocks = 128;  // of whole sequences: each has a multiprocessor for itself
 
 void require(bool holds, const char* name, const char* expected, int64_t actual) {
@@ -132,8 +135,8 @@ int64_t chunk_tokens(const ScanParams& params) {
   const int64_t num_warps = num_channel_warps(params);
   const int64_t for_pairs = divide_up(num_warps * params.seqlen, kEnoughWarps);
   const int64_t chunk = round_chunk(for_pairs + kShortestChunk - 1, kLongestChunk);
-  const bool is_cut = params.seqlen > 3 * chunk && num_warps < kCutWarps &&
-                      (params.seqlen > kLongSequence || num_warps < kVeryFewWarps);
+  const bool is_cut = is_plain(params) ? params.seqlen * (kCutWarps - num_warps) > kCutGain
+                                       : params.seqlen > 3 * chunk && num_warps < kGeneralCutWarps;
   if (!is_cut) {
     return params.seqlen;
   }
@@ -161,11 +164,9 @@ void visit_general_form(const ScanParams& params, int64_t num_warps, F f) {
   }
 }
 
-template <typename T>
-using PairForm = ScanForm<T, 8, 2, true>;
-
-template <typename T>
-using LaneForm = ScanForm<T, 16, 1, true>;
+/// The plain case with kLanes lanes a channel.
+template <typename T, int kLanes>
+using PlainForm = ScanForm<T, 16 / kLanes, kLanes, true>;
 
 /// A launch with `warps` warps, which share `Shared` each, in every block.
 template <typename Form, typename Shared>
@@ -193,9 +194,9 @@ void launch_blocks(const ScanParams& params, const ScanSplit& whole, int lanes, 
     VIM_LAUNCH((scan_forward_block_kernel<Form>), shape, params, whole);
   };
   if (lanes == 8) {
-    launch(ScanForm<T, 2, 8, true>{});
+    launch(PlainForm<T, 8>{});
   } else if constexpr (sizeof(T) == 2) {
-    launch(ScanForm<T, 4, 4, true>{});
+    launch(PlainForm<T, 4>{});
   }
 }
 
@@ -207,15 +208,19 @@ void launch_tiles(const ScanParams& params, const ScanSplit& split, void* stream
       (params.kept_states != nullptr || num_channel_warps(params) >= kPairWarps);
   const int warps = params.num_directions;
   if (has_many_rows || chunks_take_lanes(params, split.num_chunks)) {
-    using Form = LaneForm<T>;
+    using Form = PlainForm<T, 1>;
     const LaunchShape shape =
-        warp_shape<Form, ForwardTilesShared<Form, kRankSteps>>(params, split, warps, stream);
+        warp_shape<Form, ForwardLaneShared<Form, kRankSteps>>(params, split, warps, stream);
     VIM_LAUNCH((scan_forward_lane_kernel<Form, kRankSteps>), shape, params, split);
   } else {
-    using Form = PairForm<T>;
-    const LaunchShape shape =
-        warp_shape<Form, ForwardPairShared<Form, kRankSteps>>(params, split, warps, stream);
-    VIM_LAUNCH((scan_forward_pair_kernel<Form, kRankSteps>), shape, params, split);
+    const auto launch = [&](auto form) {
+      using Form = decltype(form);
+      const LaunchShape shape =
+          warp_shape<Form, ForwardTeamShared<Form, kRankSteps>>(params, split, warps, stream);
+      VIM_LAUNCH((scan_forward_team_kernel<Form, kRankSteps>), shape, params, split);
+    };
+    const bool has_very_few_rows = split.num_chunks == 1 && num_channel_warps(params) < kTeamWarps;
+    has_very_few_rows ? launch(PlainForm<T, 4>{}) : launch(PlainForm<T, 2>{});
   }
 }
 
@@ -254,12 +259,12 @@ void launch_plain_chunks(const ScanParams& params, const ScanSplit& split, void*
 template <typename T>
 void launch_chunks(const ScanParams& params, const ScanSplit& split, void* stream) {
   if (is_plain(params)) {
-    using Lane = LaneForm<T>;
-    using Pair = PairForm<T>;
+    using Lane = PlainForm<T, 1>;
+    using Pair = PlainForm<T, 2>;
     return chunks_take_lanes(params, split.num_chunks)
-               ? launch_plain_chunks<ForwardLaneWalk, Lane, ForwardTilesShared<Lane, 0>>(
+               ? launch_plain_chunks<ForwardLaneWalk, Lane, ForwardLaneShared<Lane, 0>>(
                      params, split, stream)
-               : launch_plain_chunks<ForwardPairWalk, Pair, ForwardPairShared<Pair, 0>>(
+               : launch_plain_chunks<ForwardTeamWalk, Pair, ForwardTeamShared<Pair, 0>>(
                      params, split, stream);
   }
   const int64_t num_warps = num_channel_warps(params) * split.num_chunks;

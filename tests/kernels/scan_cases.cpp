@@ -213,13 +213,25 @@ void model_like(ScanCase& scan) {
 }
 
 ScanCase lane_chunks_case() {
-  return with(sized(49, 450, 8, 16), "lanes and chunks, bf16", model_like);
+  return with(sized(20, 1125, 8, 16), "lanes and chunks, bf16", model_like);
+}
+
+std::vector<ScanCase> team_cases() {
+  return {
+      with(sized(130, 97, 8, 16), "teams, bf16", model_like),
+      with(sized(202, 19, 12, 16), "pairs, float", walk_both_ways),
+      with(sized(202, 35, 8, 16), "pairs, bf16", model_like),
+      with(sized(404, 18, 8, 16), "pairs, one direction", [](ScanCase& s) {
+        s.dtype = DType::kFloat16;
+        s.reversed = true;
+      })};
 }
 
 namespace {
 
-// The forward's forms for few rows: whole sequences a block, with 8 and 4 lanes a channel; pairs of
-// lanes, with part of a tile, with and without cuts; a lane a channel where cuts make many warps.
+// The forward's forms for few rows: whole sequences a block, with 8 and 4 lanes a channel; four
+// lanes a channel, with part of a tile; pairs, with and without cuts; a lane a channel where cuts
+// make many warps.
 std::vector<ScanCase> few_row_cases() {
   return {
       with(sized(2, 21, 96, 16), "blocks, 8 lanes, float", walk_both_ways),
@@ -238,16 +250,16 @@ std::vector<ScanCase> few_row_cases() {
             model_like(s);
             s.groups = 2;
           }),
-      with(sized(27, 1, 72, 16), "pairs, one token", model_like),
-      with(sized(27, 11, 76, 16), "pairs, float", walk_both_ways),
-      with(sized(27, 35, 72, 16), "pairs, bf16", model_like),
+      with(sized(27, 1, 72, 16), "teams, one token", model_like),
+      with(sized(27, 11, 76, 16), "teams, float", walk_both_ways),
       with(
-          sized(52, 18, 72, 16),
-          "pairs, one direction",
+          sized(130, 23, 8, 16),
+          "teams, one direction",
           [](ScanCase& s) {
             s.dtype = DType::kFloat16;
             s.reversed = true;
           }),
+      with(sized(68, 1, 72, 16), "pairs, one token", model_like),
       with(sized(1, 300, 40, 16), "pairs and chunks, bf16", model_like),
       lane_chunks_case(),
       with(sized(1, 130, 10, 16), "chunks of an odd width", walk_both_ways),
@@ -272,7 +284,9 @@ std::vector<ScanCase> device_form_cases() {
             s.groups = 2;
           }),
   };
-  for (const ScanCase& scan : few_row_cases()) cases.push_back(scan);
+  for (const auto& more : {few_row_cases(), team_cases()}) {
+    cases.insert(cases.end(), more.begin(), more.end());
+  }
   return cases;
 }
 

@@ -33,6 +33,9 @@ ScanCase bundled_case();
 /// So many warps by its cuts that they take a lane a channel.
 ScanCase lane_chunks_case();
 
+/// Where four or two lanes share a channel, with several tiles.
+std::vector<ScanCase> team_cases();
+
 /// Forms of the CUDA kernels that none of them reaches: few and many rows, few rows of a long
 /// sequence, several segments, the model's own shape, more channel tiles than warps (the backward
 /// then adds two of the three tiles of a group before it writes).

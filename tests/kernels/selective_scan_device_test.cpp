@@ -106,7 +106,7 @@ std::vector<ScanCase> device_cases() {
   cases.erase(std::remove_if(cases.begin(), cases.end(), is_slow), cases.end());
   cases.push_back(with(sized(75, 1, 264, 16), "many rows, plain, float", walk_both_ways));
   cases.push_back(with(sized(150, 19, 72, 16), "many rows, plain, tiles", walk_both_ways));
-  cases.push_back(with(sized(27, 35, 72, 16), "pairs, bf16", model_like));
+  for (const ScanCase& scan : team_cases()) cases.push_back(scan);
   cases.push_back(lane_chunks_case());
   cases.push_back(bundled_case());
 #endif
@@ -151,18 +151,21 @@ Tensors make_factors(const ScanCase& scan, int64_t rank) {
 
 void check_projection(const KernelDevice& device) {
 #ifdef VIM_TEST_CUDA
-  constexpr int64_t kTokens = 37;
+  constexpr int64_t kFewTokens = 37;
 #else
-  constexpr int64_t kTokens = 3;
+  constexpr int64_t kFewTokens = 3;
 #endif
-  constexpr int64_t kPairs = 40;  // samples for which pairs of lanes are taken, and lanes
+  constexpr int64_t kTeams = 8;  // samples for which four lanes a channel are taken, pairs, and one
+  constexpr int64_t kPairs = 40;
   constexpr int64_t kLanes = 95;
-  for (const auto& [batch, dtype, rank] :
-       {std::tuple(kPairs, DType::kBFloat16, 24),
-        std::tuple(kPairs, DType::kFloat16, 16),
-        std::tuple(kLanes, DType::kBFloat16, 16),
-        std::tuple(kLanes, DType::kFloat16, 24)}) {
-    ScanCase scan = with(sized(batch, kTokens, 136, 16), "factors of delta", walk_both_ways);
+  for (const auto& [batch, tokens, dtype, rank] :
+       {std::tuple(kTeams, int64_t{37}, DType::kBFloat16, 24),
+        std::tuple(kTeams, int64_t{37}, DType::kFloat16, 16),
+        std::tuple(kPairs, kFewTokens, DType::kBFloat16, 24),
+        std::tuple(kPairs, kFewTokens, DType::kFloat16, 16),
+        std::tuple(kLanes, kFewTokens, DType::kBFloat16, 16),
+        std::tuple(kLanes, kFewTokens, DType::kFloat16, 24)}) {
+    ScanCase scan = with(sized(batch, tokens, 136, 16), "factors of delta", walk_both_ways);
     scan.dtype = dtype;
     scan.name += ", rank " + std::to_string(rank);
     const Tensors inputs = make_factors(scan, rank);
@@ -296,7 +299,8 @@ TEST_CASE("the emulated scan gives the same bits in every order", "[scan][emulat
   for (const ScanCase& scan :
        {with(sized(2, 50, 70, 16), "both directions", walk_both_ways),
         with(sized(2, 50, 72, 16), "blocks", model_like),
-        with(sized(27, 21, 72, 16), "pairs", model_like),
+        with(sized(130, 19, 8, 16), "teams", model_like),
+        with(sized(202, 19, 8, 16), "pairs", model_like),
         with(sized(1, 450, 10, 40), "chunks and segments", walk_both_ways)}) {
     const Tensors inputs = round_to_storage(scan, make_scan_inputs(scan, 3));
     emulation::set_seed(1);
