@@ -91,7 +91,7 @@ class VisionMambaImpl : public torch::nn::Module {
   void run_layer(int64_t index, Sequence& sequence, const Pass& pass);
   void run_layer_pairs(Sequence& sequence, const Pass& pass, LayerOutputs* layers);
   nn::BlockOutput run_block(
-      int64_t index, const at::Tensor& hidden, const at::Tensor& residual, const Pass& pass);
+      int64_t index, at::Tensor hidden, at::Tensor residual, const Pass& pass);
   static Sequence mirrored(Sequence sequence);
   at::Tensor rope_slots(const Sequence& sequence);
   void rotate(Sequence& sequence, bool undo_flip);

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "src/models/layer_group.h"
 #include "src/models/vision_mamba.h"
@@ -31,15 +32,15 @@ VisionMambaImpl::Pass VisionMambaImpl::start_pass(const StepDraws& draws) {
 }
 
 nn::BlockOutput VisionMambaImpl::run_block(
-    int64_t index, const at::Tensor& hidden, const at::Tensor& residual, const Pass& pass) {
+    int64_t index, at::Tensor hidden, at::Tensor residual, const Pass& pass) {
   const auto place = static_cast<size_t>(index);
   auto& block = layers_->at<nn::BlockImpl>(place);
   // Nothing can be dropped in front of the first block: there is no residual to fall back on.
   const nn::DropPathMask mask =
       residual.defined() ? drop_path(pass.draws, index) : nn::DropPathMask{};
   return block.forward(
-      hidden,
-      residual,
+      std::move(hidden),
+      std::move(residual),
       mask,
       compute_dtype_,
       pass.prepared.empty() ? ops::PreparedBranches{} : pass.prepared[place]);
@@ -49,7 +50,7 @@ void VisionMambaImpl::run_layer(int64_t index, Sequence& sequence, const Pass& p
   if (options_.rope) {
     rotate(sequence, /*undo_flip=*/sequence.is_flipped);
   }
-  const auto out = run_block(index, sequence.hidden, sequence.residual, pass);
+  const auto out = run_block(index, std::move(sequence.hidden), std::move(sequence.residual), pass);
   sequence.hidden = out.hidden;
   sequence.residual = out.residual;
 }

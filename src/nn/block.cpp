@@ -9,8 +9,8 @@ BlockImpl::BlockImpl(const BlockOptions& options) {
 }
 
 BlockOutput BlockImpl::forward(
-    const at::Tensor& hidden,
-    const at::Tensor& residual,
+    at::Tensor hidden,
+    at::Tensor residual,
     const DropPathMask& drop_path,
     at::ScalarType compute_dtype,
     const ops::PreparedBranches& prepared) {
@@ -20,6 +20,7 @@ BlockOutput BlockImpl::forward(
   }
   const ops::AddNormResult xz = norm->forward_linear(
       hidden, residual, drop_path, compute_dtype, mixer->in_proj()->op_weight());
+  hidden = residual = at::Tensor();
   return {mixer->mix(xz.out, prepared), xz.residual};
 }
 

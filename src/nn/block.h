@@ -26,10 +26,11 @@ class BlockImpl : public torch::nn::Module {
   explicit BlockImpl(const BlockOptions& options);
 
   /// residual' = residual + drop_path(hidden) (hidden alone in front of the first block);
-  /// returns {mixer(norm(residual')), residual'}. prepared: see MambaMixer. Source: vim_spec 1.4.
+  /// returns {mixer(norm(residual')), residual'}. prepared: see MambaMixer. Inputs that nobody else
+  /// holds leave their memory to the mixer. Source: vim_spec 1.4.
   BlockOutput forward(
-      const at::Tensor& hidden,
-      const at::Tensor& residual,
+      at::Tensor hidden,
+      at::Tensor residual,
       const DropPathMask& drop_path,
       at::ScalarType compute_dtype,
       const ops::PreparedBranches& prepared = {});

@@ -167,6 +167,7 @@ at::Tensor MambaMixerImpl::mix(const at::Tensor& xz, const ops::PreparedBranches
   core_options.gate_defect = options_.v1_gate_defect && options_.bimamba == Bimamba::kV1;
   core_options.gradient_mode = gradient_mode;
   core_options.keeps_activations = keeps_activations;
+  core_options.overwrites_xz = true;
   const bool was_prepared = prepared.A.defined() || at::GradMode::is_enabled();
   core_options.prepared = was_prepared ? prepared : prepared_;
   if (!options_.linear_bias) {

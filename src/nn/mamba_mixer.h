@@ -44,7 +44,7 @@ class MambaMixerImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& tokens, const ops::PreparedBranches& prepared = {});
 
   /// The part behind the in-projection: xz (batch, seqlen, 2 d_inner) to (batch, seqlen,
-  /// embed_dim).
+  /// embed_dim). Without gradients xz is overwritten.
   at::Tensor mix(const at::Tensor& xz, const ops::PreparedBranches& prepared = {});
 
   /// The parameters of each direction.

@@ -53,6 +53,8 @@ struct BidirectionalMambaOptions {
   /// Keeps the convolutions' outputs, delta and, where the kernels can, states of the scan for the
   /// backward: more memory, less time.
   bool keeps_activations = false;
+  /// Without gradients y may lie in xz, where x was: less memory. Only with an out_proj.
+  bool overwrites_xz = false;
   Weight out_proj;            // (embed_dim, d_inner); undefined value: none
   at::Tensor gradient_mode;   // see parameter_gradient.h; undefined: kReturn
   PreparedBranches prepared;  // of the branches as they are now; undefined: made in each pass

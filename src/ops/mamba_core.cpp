@@ -305,6 +305,9 @@ at::Tensor mamba_core_forward(const MambaCore& core, MambaCoreSaved* saved) {
     made.delta = projected.delta;
     shared.kept_states = made.kept_states = make_kept_states(branches, shared);
   }
+  if (core.options.overwrites_xz && core.has_out_proj() && saved == nullptr) {
+    shared.out = core.x();  // the convolutions have read it
+  }
   const at::Tensor y = scan_forward(branches, shared);
   if (saved != nullptr) {
     *saved = made;

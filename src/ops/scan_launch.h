@@ -36,6 +36,7 @@ struct ScanShared {
   bool gate_defect = false;
   bool dA_of_log = false;  // the backward gives dA * A, the gradient of log(-A), for dA
   at::Tensor kept_states = {};
+  at::Tensor out = {};         // where the forward's result goes; undefined: a new tensor
   bool sums_may_wait = false;  // dA, dD and ddelta_bias may be work for run_aside
 };
 

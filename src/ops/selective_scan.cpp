@@ -256,7 +256,7 @@ at::Tensor scan_forward(
     std::vector<at::Tensor>* last_states) {
   kernels::ScanParams params = make_params(branches, shared);
   const at::Tensor& u = branches[0].u;
-  const at::Tensor out = at::empty(u.sizes(), u.options());
+  const at::Tensor out = shared.out.defined() ? shared.out : at::empty(u.sizes(), u.options());
   params.out = mutable_token_view(out);
   for (size_t i = 0; last_states != nullptr && i < branches.size(); ++i) {
     last_states->push_back(

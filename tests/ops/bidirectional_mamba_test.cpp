@@ -196,6 +196,31 @@ TEST_CASE("the core with its out-projection equals core and product, and keeps n
   }
 }
 
+void check_overwritten(const Problem& problem) {
+  Problem original = problem;
+  original.options.out_proj.value = random_tensor({7, kInner}, 40);
+  Problem overwritten = original;
+  overwritten.xz = original.xz.clone();
+  overwritten.options.overwrites_xz = true;
+  CHECK(same_bits(run(with_leaves(overwritten, leaf)), run(with_leaves(original, leaf))));
+  CHECK(same_bits(overwritten.xz, original.xz));  // with gradients it is needed again
+  const at::NoGradGuard no_grad;
+  CHECK(same_bits(run(overwritten), run(original)));
+  const at::Tensor z = original.xz.narrow(2, kInner, kInner);
+  CHECK(same_bits(overwritten.xz.narrow(2, kInner, kInner), z));
+  original.options.out_proj.value = at::Tensor();
+  CHECK(same_bits(overwritten.xz.narrow(2, 0, kInner), run(original)));
+}
+
+TEST_CASE("without gradients the gated sum may take the place of x, with the same result") {
+  for (const Mode mode : {Mode::kNone, Mode::kV1, Mode::kV2}) {
+    CAPTURE(static_cast<int>(mode));
+    check_overwritten(make_problem(mode, 7));
+    const test::EmulatedOps emulated;
+    check_overwritten(make_problem(mode, 7));
+  }
+}
+
 TEST_CASE("the core writes its gradients in place, equal to those that autograd adds") {
   for (const Mode mode : {Mode::kNone, Mode::kV1, Mode::kV2}) {
     CAPTURE(static_cast<int>(mode));
