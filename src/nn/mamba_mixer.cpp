@@ -161,19 +161,34 @@ void MambaMixerImpl::prepare_inference(at::ScalarType dtype) {
   prepared_ = ops::prepare_branches(branches(), dtype);
 }
 
-at::Tensor MambaMixerImpl::mix(const at::Tensor& xz, const ops::PreparedBranches& prepared) {
-  ops::BidirectionalMambaOptions core_options;
-  core_options.scale = options_.bimamba == Bimamba::kV2 && options_.divide_out ? 0.5 : 1.0;
-  core_options.gate_defect = options_.v1_gate_defect && options_.bimamba == Bimamba::kV1;
-  core_options.gradient_mode = gradient_mode;
-  core_options.keeps_activations = keeps_activations;
-  core_options.overwrites_xz = true;
+ops::BidirectionalMambaOptions MambaMixerImpl::core_options(
+    const ops::PreparedBranches& prepared) const {
+  ops::BidirectionalMambaOptions result;
+  result.scale = options_.bimamba == Bimamba::kV2 && options_.divide_out ? 0.5 : 1.0;
+  result.gate_defect = options_.v1_gate_defect && options_.bimamba == Bimamba::kV1;
+  result.gradient_mode = gradient_mode;
+  result.keeps_activations = keeps_activations;
+  result.overwrites_xz = true;
   const bool was_prepared = prepared.A.defined() || at::GradMode::is_enabled();
-  core_options.prepared = was_prepared ? prepared : prepared_;
+  result.prepared = was_prepared ? prepared : prepared_;
   if (!options_.linear_bias) {
-    core_options.out_proj = out_proj_->op_weight();
+    result.out_proj = out_proj_->op_weight();
   }
-  at::Tensor out = ops::bidirectional_mamba(xz, branches(), core_options);
+  return result;
+}
+
+bool MambaMixerImpl::adds(at::ScalarType dtype, const at::Device& device) const {
+  return !options_.linear_bias && !gamma_.defined() && (dtype == at::kFloat || device.is_cuda());
+}
+
+void MambaMixerImpl::mix_onto(const at::Tensor& sum, const at::Tensor& xz) {
+  ops::BidirectionalMambaOptions options = core_options({});
+  options.sum = sum;
+  ops::bidirectional_mamba(xz, branches(), options);
+}
+
+at::Tensor MambaMixerImpl::mix(const at::Tensor& xz, const ops::PreparedBranches& prepared) {
+  at::Tensor out = ops::bidirectional_mamba(xz, branches(), core_options(prepared));
   if (options_.linear_bias) {
     out = out_proj_->forward(out);
   }

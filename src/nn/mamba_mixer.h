@@ -47,6 +47,11 @@ class MambaMixerImpl : public torch::nn::Module {
   /// embed_dim). Without gradients xz is overwritten.
   at::Tensor mix(const at::Tensor& xz, const ops::PreparedBranches& prepared = {});
 
+  /// Adds the same to `sum`, (batch, seqlen, embed_dim), float, instead. Only without gradients and
+  /// where adds(dtype of xz, device).
+  void mix_onto(const at::Tensor& sum, const at::Tensor& xz);
+  bool adds(at::ScalarType dtype, const at::Device& device) const;
+
   /// The parameters of each direction.
   std::vector<ops::Branch> branches() const;
 
@@ -76,6 +81,7 @@ class MambaMixerImpl : public torch::nn::Module {
   void register_direction(Direction& direction, const std::string& suffix);
   void draw_dt_proj(Direction& direction, at::Generator& generator, bool draws_delta);
   ops::Branch make_branch(const Direction& direction, bool reversed) const;
+  ops::BidirectionalMambaOptions core_options(const ops::PreparedBranches& prepared) const;
 
   MambaMixerOptions options_;
   at::Tensor gamma_;  // (embed_dim), or undefined

@@ -130,6 +130,38 @@ TEST_CASE("masks change nothing in evaluation mode") {
   CHECK(at::equal(logits_of(options, draws), logits_of(options)));
 }
 
+// Without gradients a layer's output joins the residual at once, unless something keeps them apart.
+TEST_CASE("a pass without gradients has the logits of one with them") {
+  const auto change = GENERATE(
+      as<void (*)(VisionMambaOptions&)>{},
+      [](VisionMambaOptions&) {},
+      [](VisionMambaOptions& o) { o.norm = Norm::kLayer; },
+      [](VisionMambaOptions& o) { o.mixer.layer_scale = 0.5; },
+      [](VisionMambaOptions& o) { o.mixer.linear_bias = true; },
+      [](VisionMambaOptions& o) { o.rope = true; },
+      [](VisionMambaOptions& o) { o.bidirectional_pairs = true; });
+  VisionMambaOptions options = toy_options();
+  change(options);
+  VisionMamba model = make_toy(options);
+  const at::Tensor images = toy_images();
+  const at::Tensor expected = model->forward(images).detach();
+  const at::NoGradGuard no_grad;
+  CHECK(largest_difference(model->forward(images), expected) < kRounding);
+  CHECK(at::equal(images, toy_images()));
+}
+
+TEST_CASE("a pass without gradients drops what it is told to in training mode") {
+  VisionMambaOptions options = toy_options();
+  options.drop_path_rate = 0.5;
+  VisionMamba model = make_toy(options);
+  model->train();
+  StepDraws draws;
+  draws.drop_path_masks = at::zeros({5, 2});
+  const at::Tensor expected = model->forward(toy_images(), draws).detach();
+  const at::NoGradGuard no_grad;
+  CHECK(at::equal(model->forward(toy_images(), draws), expected));
+}
+
 TEST_CASE("dropout scales the kept values of the embedding up") {
   VisionMambaOptions options = toy_options();
   options.drop_path_rate = 0.0;
