@@ -28,7 +28,7 @@ constexpr int64_t kTeamWarps = 400;  // below this, pairs do
 constexpr int64_t kCutWarps = 105;
 constexpr int64_t kCutGain = 21500;
 constexpr int64_t kGeneralCutWarps = 350;  // the same where the case is not plain, without a gain
-constexpr int64_t kEnoughWarps = 800;  // that chunks should make
+constexpr int64_t kEnoughWarps = 800;      // that chunks should make
 constexpr int64_t kLongestChunk = 256;
 constexpr int64_t kShortestChunk = 32;  // chunks are multiples of it
 // A lane a channel in chunks: warps before the cut, that chunks should make, and at least do.

@@ -88,7 +88,6 @@ class VisionMambaImpl : public torch::nn::Module {
   void reorder(Sequence& sequence, const at::Tensor& order) const;
   void run_layers(Sequence& sequence, const Pass& pass, LayerOutputs* layers);
   void run_layers_recomputed(Sequence& sequence, const Pass& pass);
-  bool adds_up(const Sequence& sequence) const;
   void run_layer(int64_t index, Sequence& sequence, const Pass& pass);
   void run_layer_pairs(Sequence& sequence, const Pass& pass, LayerOutputs* layers);
   nn::BlockOutput run_block(

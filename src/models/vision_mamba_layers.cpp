@@ -61,25 +61,12 @@ void VisionMambaImpl::run_layers(Sequence& sequence, const Pass& pass, LayerOutp
     run_layers_recomputed(sequence, pass);
     return;
   }
-  if (layers == nullptr && adds_up(sequence)) {
-    for (const auto& layer : *layers_) {
-      sequence.hidden = layer->as<nn::BlockImpl>()->forward_sum(sequence.hidden, compute_dtype_);
-    }
-    return;
-  }
   for (int64_t i = 0; i < options_.depth; ++i) {
     run_layer(i, sequence, pass);
     if (layers != nullptr) {
       layers->add(sequence.hidden, sequence.residual);
     }
   }
-}
-
-// Whether a layer's output can join the residual at once: nobody needs the two apart.
-bool VisionMambaImpl::adds_up(const Sequence& sequence) const {
-  const auto& mixer = layers_->at<nn::BlockImpl>(0).mixer;
-  return !is_training() && !at::GradMode::is_enabled() && !options_.rope &&
-         mixer->adds(compute_dtype_, sequence.hidden.device());
 }
 
 // Groups of layers, of which only what enters them is kept.

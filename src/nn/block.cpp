@@ -24,11 +24,4 @@ BlockOutput BlockImpl::forward(
   return {mixer->mix(xz.out, prepared), xz.residual};
 }
 
-at::Tensor BlockImpl::forward_sum(const at::Tensor& residual, at::ScalarType compute_dtype) {
-  const ops::AddNormResult xz =
-      norm->forward_linear(residual, {}, {}, compute_dtype, mixer->in_proj()->op_weight());
-  mixer->mix_onto(residual, xz.out);
-  return residual;
-}
-
 }  // namespace vim::nn

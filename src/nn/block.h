@@ -35,10 +35,6 @@ class BlockImpl : public torch::nn::Module {
       at::ScalarType compute_dtype,
       const ops::PreparedBranches& prepared = {});
 
-  /// Returns residual + mixer(norm(residual)), written over `residual` (float) and in float all the
-  /// way, for passes that need no gradients and nothing apart. Only where mixer->adds().
-  at::Tensor forward_sum(const at::Tensor& residual, at::ScalarType compute_dtype);
-
   MambaMixer mixer{nullptr};
   Norm norm{nullptr};
 };

@@ -10,6 +10,10 @@
 namespace vim::nn {
 namespace {
 
+// Up to this size of xz the gated sum has memory of its own, which stays in a GPU's cache: writing
+// it over x makes the scan 1 % slower.
+constexpr size_t kCachedBytes = size_t{64} << 20;
+
 // ln(1 ... d_state) in every row: the real S4D start of A.
 at::Tensor initial_A_log(int64_t d_inner, int64_t d_state) {
   return at::arange(1, d_state + 1, at::kFloat).log().repeat({d_inner, 1});
@@ -161,34 +165,19 @@ void MambaMixerImpl::prepare_inference(at::ScalarType dtype) {
   prepared_ = ops::prepare_branches(branches(), dtype);
 }
 
-ops::BidirectionalMambaOptions MambaMixerImpl::core_options(
-    const ops::PreparedBranches& prepared) const {
-  ops::BidirectionalMambaOptions result;
-  result.scale = options_.bimamba == Bimamba::kV2 && options_.divide_out ? 0.5 : 1.0;
-  result.gate_defect = options_.v1_gate_defect && options_.bimamba == Bimamba::kV1;
-  result.gradient_mode = gradient_mode;
-  result.keeps_activations = keeps_activations;
-  result.overwrites_xz = true;
-  const bool was_prepared = prepared.A.defined() || at::GradMode::is_enabled();
-  result.prepared = was_prepared ? prepared : prepared_;
-  if (!options_.linear_bias) {
-    result.out_proj = out_proj_->op_weight();
-  }
-  return result;
-}
-
-bool MambaMixerImpl::adds(at::ScalarType dtype, const at::Device& device) const {
-  return !options_.linear_bias && !gamma_.defined() && (dtype == at::kFloat || device.is_cuda());
-}
-
-void MambaMixerImpl::mix_onto(const at::Tensor& sum, const at::Tensor& xz) {
-  ops::BidirectionalMambaOptions options = core_options({});
-  options.sum = sum;
-  ops::bidirectional_mamba(xz, branches(), options);
-}
-
 at::Tensor MambaMixerImpl::mix(const at::Tensor& xz, const ops::PreparedBranches& prepared) {
-  at::Tensor out = ops::bidirectional_mamba(xz, branches(), core_options(prepared));
+  ops::BidirectionalMambaOptions core_options;
+  core_options.scale = options_.bimamba == Bimamba::kV2 && options_.divide_out ? 0.5 : 1.0;
+  core_options.gate_defect = options_.v1_gate_defect && options_.bimamba == Bimamba::kV1;
+  core_options.gradient_mode = gradient_mode;
+  core_options.keeps_activations = keeps_activations;
+  core_options.overwrites_xz = xz.nbytes() > kCachedBytes;
+  const bool was_prepared = prepared.A.defined() || at::GradMode::is_enabled();
+  core_options.prepared = was_prepared ? prepared : prepared_;
+  if (!options_.linear_bias) {
+    core_options.out_proj = out_proj_->op_weight();
+  }
+  at::Tensor out = ops::bidirectional_mamba(xz, branches(), core_options);
   if (options_.linear_bias) {
     out = out_proj_->forward(out);
   }

@@ -44,13 +44,8 @@ class MambaMixerImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& tokens, const ops::PreparedBranches& prepared = {});
 
   /// The part behind the in-projection: xz (batch, seqlen, 2 d_inner) to (batch, seqlen,
-  /// embed_dim). Without gradients xz is overwritten.
+  /// embed_dim). Without gradients xz may be overwritten.
   at::Tensor mix(const at::Tensor& xz, const ops::PreparedBranches& prepared = {});
-
-  /// Adds the same to `sum`, (batch, seqlen, embed_dim), float, instead. Only without gradients and
-  /// where adds(dtype of xz, device).
-  void mix_onto(const at::Tensor& sum, const at::Tensor& xz);
-  bool adds(at::ScalarType dtype, const at::Device& device) const;
 
   /// The parameters of each direction.
   std::vector<ops::Branch> branches() const;
@@ -81,7 +76,6 @@ class MambaMixerImpl : public torch::nn::Module {
   void register_direction(Direction& direction, const std::string& suffix);
   void draw_dt_proj(Direction& direction, at::Generator& generator, bool draws_delta);
   ops::Branch make_branch(const Direction& direction, bool reversed) const;
-  ops::BidirectionalMambaOptions core_options(const ops::PreparedBranches& prepared) const;
 
   MambaMixerOptions options_;
   at::Tensor gamma_;  // (embed_dim), or undefined

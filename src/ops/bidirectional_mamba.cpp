@@ -164,15 +164,6 @@ void check_branch(const at::Tensor& xz, const Branch& branch, const Branch& firs
       {xz, branch.x_proj, branch.dt_proj, branch.dt_bias, branch.A_log, branch.D});
 }
 
-void check_sum(const at::Tensor& xz, const BidirectionalMambaOptions& options) {
-  TORCH_CHECK(
-      !at::GradMode::is_enabled() && options.out_proj.value.defined(),
-      "bidirectional_mamba: a sum needs an out_proj and no gradients");
-  const int64_t embed_dim = options.out_proj.value.size(0);
-  check_float("bidirectional_mamba: sum", options.sum, {xz.size(0), xz.size(1), embed_dim});
-  check_one_device("bidirectional_mamba", {xz, options.sum});
-}
-
 void check_core(const at::Tensor& xz, const std::vector<Branch>& branches) {
   TORCH_CHECK(
       xz.dim() == 3 && xz.size(2) % 2 == 0 && xz.is_contiguous() && xz.numel() > 0,
@@ -204,9 +195,6 @@ at::Tensor bidirectional_mamba(
   check_core(xz, branches);
   if (options.out_proj.value.defined()) {
     check_weight("bidirectional_mamba", options.out_proj, xz.size(2) / 2);
-  }
-  if (options.sum.defined()) {
-    check_sum(xz, options);
   }
   if (!at::GradMode::is_enabled()) {
     MambaCore core{xz, branches, options, options.prepared};

@@ -56,7 +56,6 @@ struct BidirectionalMambaOptions {
   /// Without gradients y may lie in xz, where x was: less memory. Only with an out_proj.
   bool overwrites_xz = false;
   Weight out_proj;            // (embed_dim, d_inner); undefined value: none
-  at::Tensor sum;             // see bidirectional_mamba; undefined: none
   at::Tensor gradient_mode;   // see parameter_gradient.h; undefined: kReturn
   PreparedBranches prepared;  // of the branches as they are now; undefined: made in each pass
 };
@@ -64,9 +63,7 @@ struct BidirectionalMambaOptions {
 /// Returns y = scale * (sum over branches of scan(conv(x))) * silu(z) as (batch, seqlen, d_inner),
 /// or y out_proj^T as (batch, seqlen, embed_dim). xz: (batch, seqlen, 2 d_inner), float, bfloat16
 /// or half, x in the first half of the channels. One or two branches. y is not kept for the
-/// backward. Without gradients y out_proj^T may be added to `sum`, contiguous and float, which is
-/// then returned: nothing is rounded, written or read in between. On the CPU that needs a float xz.
-/// Throws c10::Error on a mismatch. Deterministic, bit for bit. Source: Vim (arXiv
+/// backward. Throws c10::Error on a mismatch. Deterministic, bit for bit. Source: Vim (arXiv
 /// 2401.09417), algorithm 1; vim_spec 2.3 and 2.4.
 at::Tensor bidirectional_mamba(
     const at::Tensor& xz,

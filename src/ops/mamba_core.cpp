@@ -264,14 +264,6 @@ at::Tensor out_weight(const MambaCore& core) {
 }
 
 at::Tensor multiply_out(const MambaCore& core, const at::Tensor& y) {
-  const at::Tensor& sum = core.options.sum;
-  if (sum.defined()) {
-    at::Tensor rows = as_rows(sum);
-    const at::Tensor weight = out_weight(core).t();
-    y.scalar_type() == at::kFloat ? at::addmm_out(rows, rows, as_rows(y), weight)
-                                  : at::addmm_out(rows, rows, as_rows(y), weight, at::kFloat);
-    return sum;
-  }
   return at::mm(as_rows(y), out_weight(core).t()).view({y.size(0), y.size(1), -1});
 }
 

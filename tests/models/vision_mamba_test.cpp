@@ -130,7 +130,7 @@ TEST_CASE("masks change nothing in evaluation mode") {
   CHECK(at::equal(logits_of(options, draws), logits_of(options)));
 }
 
-// Without gradients a layer's output joins the residual at once, unless something keeps them apart.
+// Without gradients buffers are overwritten.
 TEST_CASE("a pass without gradients has the logits of one with them") {
   const auto change = GENERATE(
       as<void (*)(VisionMambaOptions&)>{},

@@ -221,20 +221,6 @@ TEST_CASE("without gradients the gated sum may take the place of x, with the sam
   }
 }
 
-TEST_CASE("without gradients the core's output can be added to a sum") {
-  Problem problem = make_problem(Mode::kV2, 7);
-  problem.options.out_proj.value = random_tensor({7, kInner}, 40);
-  const at::Tensor out = run(problem);
-  const at::Tensor start = random_tensor(out.sizes(), 41);
-  problem.options.sum = start.clone();
-  CHECK_THROWS_WITH(run(problem), Catch::Contains("a sum needs an out_proj and no gradients"));
-  const at::NoGradGuard no_grad;
-  CHECK(run(problem).is_same(problem.options.sum));
-  CHECK(relative_error(problem.options.sum, start + out) < kOutput);
-  problem.options.sum = start.narrow(2, 0, 3);
-  CHECK_THROWS_WITH(run(problem), Catch::Contains("bidirectional_mamba: sum"));
-}
-
 TEST_CASE("the core writes its gradients in place, equal to those that autograd adds") {
   for (const Mode mode : {Mode::kNone, Mode::kV1, Mode::kV2}) {
     CAPTURE(static_cast<int>(mode));
