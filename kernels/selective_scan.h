@@ -85,6 +85,9 @@ struct ScanBackwardParams {
   /// The official v1 backward loses the gate gradient of the second direction: dz then sees only y
   /// of direction 0. False gives the true gradient.
   bool gate_defect = false;
+  /// GPU only: in float, too, dB and dC may be sums of factors of 10 mantissa bits, cut off, as
+  /// they always are in 16 bits.
+  bool tf32_sums = false;
   void* workspace = nullptr;  // selective_scan_backward_workspace_size bytes, 64-byte aligned
 };
 

@@ -21,14 +21,15 @@ constexpr int resident_warps(int64_t bytes) { return bytes == sizeof(float) ? 8 
 /// Storage of the tensors, and whether the case is the model's own, known when the kernel is
 /// compiled: gate, softplus, a single full group of states, all inputs aligned to their copies.
 /// kKept: the forward kept the states that enter the tiles of a segment, which is the only one.
-template <typename T, bool kPlain, bool kKept = false>
+/// kExact: sums over channels keep the accuracy of float, which the tensor cores take longer for.
+template <typename T, bool kPlain, bool kKept = false, bool kExact = sizeof(T) == sizeof(float)>
 struct ScanBackwardForm {
   static_assert(kPlain || !kKept, "states are kept in the model's own case");
   using Storage = T;
   using Entering = std::conditional_t<kKept, T, float>;  // storage of states that enter tiles
   static constexpr bool kIsPlain = kPlain;
   static constexpr bool kHasKept = kKept;
-  static constexpr bool kIsExact = sizeof(T) == sizeof(float);  // sums over channels
+  static constexpr bool kIsExact = kExact;
   static constexpr int kResidentWarps = resident_warps(sizeof(T));
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <type_traits>
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/plan.h"
@@ -92,15 +93,24 @@ bool takes_kept_states(const ScanBackwardParams& params) {
          selective_scan_kept_states_size(params.forward) > 0;
 }
 
+template <typename T, bool kExact, typename F>
+void visit_plain_form(const ScanBackwardParams& params, F f) {
+  if (takes_kept_states(params)) {
+    f(ScanBackwardForm<T, true, true, kExact>{});
+  } else {
+    f(ScanBackwardForm<T, true, false, kExact>{});
+  }
+}
+
 /// Calls f with the ScanBackwardForm that fits.
 template <typename T, typename F>
 void visit_form(const ScanBackwardParams& params, F f) {
-  if (takes_kept_states(params)) {
-    f(ScanBackwardForm<T, true, true>{});
-  } else if (is_plain(params)) {
-    f(ScanBackwardForm<T, true>{});
-  } else {
+  if (!is_plain(params)) {
     f(ScanBackwardForm<T, false>{});
+  } else if (std::is_same_v<T, float> && !params.tf32_sums) {
+    visit_plain_form<T, std::is_same_v<T, float>>(params, f);
+  } else {
+    visit_plain_form<T, false>(params, f);
   }
 }
 

@@ -281,6 +281,7 @@ void scan_backward(
   params.dz = mutable_token_view(dz);
   params.gate_defect = shared.gate_defect;
   params.dA_of_log = shared.dA_of_log;
+  params.tf32_sums = at::globalContext().allowTF32CuBLAS();
   std::vector<at::Tensor> factors;
   for (size_t i = 0; i < branches.size(); ++i) {
     factors.push_back(branches[i].A);

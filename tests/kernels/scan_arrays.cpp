@@ -97,6 +97,7 @@ kernels::ScanBackwardParams ScanArrays::backward_params() {
   }
   backward.gate_defect = scan_.gate_defect;
   backward.dA_of_log = scan_.dA_of_log;
+  backward.tf32_sums = scan_.tf32_sums;
   return backward;
 }
 

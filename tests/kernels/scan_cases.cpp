@@ -270,6 +270,13 @@ std::vector<ScanCase> few_row_cases() {
 
 std::vector<ScanCase> device_form_cases() {
   std::vector<ScanCase> cases = {
+      with(
+          sized(3, 45, 72, 16),
+          "sums in tf32",
+          [](ScanCase& s) {
+            walk_both_ways(s);
+            s.tf32_sums = true;
+          }),
       with(sized(1, 900, 40, 16), "chunks, both directions", walk_both_ways),
       with(sized(1, 500, 24, 40), "chunks, lanes, segments", walk_both_ways),
       with(sized(75, 3, 257, 16), "many rows", walk_both_ways),

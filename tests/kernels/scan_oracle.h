@@ -28,6 +28,7 @@ struct ScanCase {
   float scale = 1.0F;
   bool gate_defect = false;
   bool dA_of_log = false;
+  bool tf32_sums = false;
   kernels::DType dtype = kernels::DType::kFloat32;
   int64_t padding = 0;  // elements between tokens and between samples
   double delta_min = -3.0;
