@@ -21,21 +21,20 @@ namespace {
 
 // Measured on one H200; docs/kernels.md has the figures. Warps here have 32 channels.
 constexpr int64_t kFewWarps = 700;   // below this, one lane a channel leaves schedulers idle
-constexpr int64_t kPairWarps = 800;  // the same where no states are kept
-constexpr int64_t kTeamWarps = 400;  // below this, pairs do
+constexpr int64_t kPairWarps = 800;  // the same where no states are kept: two lanes do better
+constexpr int64_t kTeamWarps = 400;  // below this, four
 // Below so many warps a sequence is cut if each token gains so much, by the warps that are missing,
 // that it pays for two more launches.
 constexpr int64_t kCutWarps = 105;
 constexpr int64_t kCutGain = 21500;
 constexpr int64_t kGeneralCutWarps = 350;  // the same where the case is not plain, without a gain
 constexpr int64_t kEnoughWarps = 800;      // that chunks should make
-constexpr int64_t kLongestChunk = 256;
+constexpr int64_t kLongestChunk = 384;
 constexpr int64_t kShortestChunk = 32;  // chunks are multiples of it
 // A lane a channel in chunks: warps before the cut, that chunks should make, and at least do.
 constexpr int64_t kLaneCutWarps = 40;
 constexpr int64_t kEnoughLaneWarps = 1536;
 constexpr int64_t kManyLaneWarps = 1400;
-constexpr int64_t kLongestLaneChunk = 384;
 constexpr int64_t kMostBlocks = 128;  // of whole sequences: each has a multiprocessor for itself
 
 void require(bool holds, const char* name, const char* expected, int64_t actual) {
@@ -123,10 +122,10 @@ bool chunks_take_lanes(const ScanParams& params, int64_t num_chunks) {
   return num_chunks > 1 && num_warps >= kLaneCutWarps && num_warps * num_chunks >= kManyLaneWarps;
 }
 
-/// The last multiple of kShortestChunk up to `tokens`, but from one to `longest`.
-int64_t round_chunk(int64_t tokens, int64_t longest) {
+/// The last multiple of kShortestChunk up to `tokens`, but from one to kLongestChunk.
+int64_t round_chunk(int64_t tokens) {
   const int64_t steps = std::max(tokens / kShortestChunk, int64_t{1});
-  return std::min(steps * kShortestChunk, longest);
+  return std::min(steps * kShortestChunk, kLongestChunk);
 }
 
 /// Tokens of a chunk; all of them where the sequence is not cut. By the sizes alone, as workspaces
@@ -134,14 +133,14 @@ int64_t round_chunk(int64_t tokens, int64_t longest) {
 int64_t chunk_tokens(const ScanParams& params) {
   const int64_t num_warps = num_channel_warps(params);
   const int64_t for_pairs = divide_up(num_warps * params.seqlen, kEnoughWarps);
-  const int64_t chunk = round_chunk(for_pairs + kShortestChunk - 1, kLongestChunk);
+  const int64_t chunk = round_chunk(for_pairs + kShortestChunk - 1);
   const bool is_cut = is_plain(params) ? params.seqlen * (kCutWarps - num_warps) > kCutGain
                                        : params.seqlen > 3 * chunk && num_warps < kGeneralCutWarps;
   if (!is_cut) {
     return params.seqlen;
   }
   const int64_t for_lanes = num_warps * params.seqlen / kEnoughLaneWarps;
-  const int64_t lane_chunk = round_chunk(for_lanes + kShortestChunk / 2, kLongestLaneChunk);
+  const int64_t lane_chunk = round_chunk(for_lanes + kShortestChunk / 2);
   return chunks_take_lanes(params, divide_up(params.seqlen, lane_chunk)) ? lane_chunk : chunk;
 }
 
