@@ -31,11 +31,8 @@ template <int kCopy, int kRows, int kWidth, typename F>
 __device__ __forceinline__ void for_each_access(F f) {
   constexpr int kRowLanes = kWidth / kCopy;
   constexpr int kAtOnce = kWarpSize / kRowLanes;  // rows
-  static_assert(kRows % kAtOnce == 0 || kRows < kAtOnce, "whole rounds of the warp, or one");
+  static_assert(kRows % kAtOnce == 0, "whole rounds of the warp");
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-  if (kRows < kAtOnce && lane / kRowLanes >= kRows) {
-    return;
-  }
 #pragma unroll
   for (int i = 0; i < kRows; i += kAtOnce) f(i + lane / kRowLanes, lane % kRowLanes * kCopy);
 }
