@@ -245,12 +245,7 @@ template <typename Form, int kRankSteps>
 __global__ void __launch_bounds__(kMaxDirections* kWarpSize, 8)
     scan_forward_lane_kernel(ScanParams params, ScanSplit split) {
   static_assert(Form::kIsPlain && Form::kChannelLanes == 1, "a channel a lane");
-  const ScanWarp warp = locate_warp(params, split, Form::kChannels);
-  ScanLane<Form> lane(params, warp);
-  lane.enter(params, warp, split);
-  ForwardLaneWalk<Form, kRankSteps> walk(params, warp, lane);
-  walk_chunk(walk, params, warp);
-  lane.leave(params, warp, split);
+  forward_by_walk<ForwardLaneWalk<Form, kRankSteps>, Form>(params, split);
 }
 
 }  // namespace

@@ -95,6 +95,17 @@ __device__ __forceinline__ void walk_chunk(
   walk.template run<ForwardPhase::kSecondHalf>(half, count);
 }
 
+/// What a warp of the forward does, by a Walk through tiles.
+template <typename Walk, typename Form>
+__device__ __forceinline__ void forward_by_walk(const ScanParams& params, const ScanSplit& split) {
+  const ScanWarp warp = locate_warp(params, split, Form::kChannels);
+  ScanLane<Form> lane(params, warp);
+  lane.enter(params, warp, split);
+  Walk walk(params, warp, lane);
+  walk_chunk(walk, params, warp);
+  lane.leave(params, warp, split);
+}
+
 /// scan_chunk_kernel (scan_chunks.cuh) by a walk through tiles: Walk<Form, kRankSteps>.
 template <template <typename, int> class Walk, typename Form>
 __global__ void __launch_bounds__(kWarpSize)
