@@ -22,6 +22,24 @@ void check_options(const VisionMambaOptions& options) {
       "VisionMamba: pool max and all need cls_position none");
 }
 
+// Runs of tokens one behind another, in float, plus `added`, (1, tokens, channels), where it is
+// defined. Without gradients in one pass.
+at::Tensor joined(const std::vector<at::Tensor>& runs, const at::Tensor& added) {
+  if (at::GradMode::is_enabled() || !added.defined()) {
+    const at::Tensor tokens = at::cat(runs, /*dim=*/1).to(at::kFloat);
+    return added.defined() ? tokens + added : tokens;
+  }
+  const at::Tensor sum =
+      at::empty({runs[0].size(0), added.size(1), added.size(2)}, added.options());
+  int64_t first = 0;
+  for (const at::Tensor& run : runs) {
+    at::Tensor part = sum.narrow(1, first, run.size(1));
+    at::add_out(part, run, added.narrow(1, first, run.size(1)));
+    first += run.size(1);
+  }
+  return sum;
+}
+
 // Whole images, or the patches that ops::image_batch cuts them into.
 void check_images(const VisionMambaOptions& options, const at::Tensor& images) {
   const int64_t fan_in = options.channels * options.patch_size * options.patch_size;
@@ -118,11 +136,15 @@ at::Tensor VisionMambaImpl::classify(const at::Tensor& features) {
 at::Tensor VisionMambaImpl::forward_features(
     const at::Tensor& images, const StepDraws& draws, LayerOutputs* layers) {
   Sequence sequence = embed(images, draws);
-  const Pass pass = start_pass(draws);
+  Pass pass = start_pass(draws);
+  pass.only_slot = only_slot(sequence, layers);
   if (options_.bidirectional_pairs) {
     run_layer_pairs(sequence, pass, layers);
   } else {
     run_layers(sequence, pass, layers);
+  }
+  if (pass.only_slot) {
+    sequence.cls_slots = {0};
   }
   const auto normed = norm_f_->forward(
       sequence.hidden, sequence.residual, drop_path(draws, options_.depth), at::kFloat);
@@ -136,14 +158,13 @@ at::Tensor VisionMambaImpl::forward_features(
 VisionMambaImpl::Sequence VisionMambaImpl::embed(const at::Tensor& images, const StepDraws& draws) {
   check_images(options_, images);
   Sequence sequence;
-  sequence.hidden = patch_embed_->forward(images.to(compute_dtype_)).to(at::kFloat);
-  insert_cls_tokens(sequence, draws);
-  if (pos_embed_.defined()) {
-    // Rows belong to slots of the sequence, not to tokens: a middle class token uses a middle row.
-    sequence.hidden = sequence.hidden + pos_embed_;
-    if (draws.dropout_mask.defined() && is_training()) {
-      sequence.hidden = sequence.hidden * draws.dropout_mask / (1.0 - options_.drop_rate);
-    }
+  const at::Tensor patches = patch_embed_->forward(images, compute_dtype_);
+  sequence.cls_slots = token_slots(patches.size(1), draws);
+  // Rows of pos_embed belong to slots of the sequence, not to tokens: a middle class token uses a
+  // middle row.
+  sequence.hidden = joined(with_cls_tokens(patches, sequence.cls_slots), pos_embed_);
+  if (pos_embed_.defined() && draws.dropout_mask.defined() && is_training()) {
+    sequence.hidden = sequence.hidden * draws.dropout_mask / (1.0 - options_.drop_rate);
   }
   if (draws.token_order.defined()) {
     reorder(sequence, draws.token_order);
@@ -156,34 +177,37 @@ VisionMambaImpl::Sequence VisionMambaImpl::embed(const at::Tensor& images, const
   return sequence;
 }
 
-void VisionMambaImpl::insert_cls_tokens(Sequence& sequence, const StepDraws& draws) {
-  const int64_t batch = sequence.hidden.size(0);
-  const int64_t num_patches = sequence.hidden.size(1);
-  const auto expand = [batch](const at::Tensor& token) { return token.expand({batch, -1, -1}); };
-  sequence.cls_slots = cls_slots(options_.cls_position, num_patches);
-  if (options_.cls_position == ClsPosition::kNone) {
-    return;
-  }
-  if (options_.cls_position == ClsPosition::kDouble) {
-    sequence.hidden =
-        at::cat({expand(cls_token_), sequence.hidden, expand(cls_token_tail_)}, /*dim=*/1);
-    return;
-  }
+std::vector<int64_t> VisionMambaImpl::token_slots(
+    int64_t num_patches, const StepDraws& draws) const {
+  std::vector<int64_t> slots = cls_slots(options_.cls_position, num_patches);
   if (options_.cls_position == ClsPosition::kRandom && draws.cls_position) {
-    sequence.cls_slots = {*draws.cls_position};
+    slots = {*draws.cls_position};
+    TORCH_CHECK(
+        slots[0] >= 0 && slots[0] <= num_patches,
+        "VisionMamba: class token position must be 0 to ",
+        num_patches,
+        ", got ",
+        slots[0]);
   }
-  const int64_t slot = sequence.cls_slots.front();
-  TORCH_CHECK(
-      slot >= 0 && slot <= num_patches,
-      "VisionMamba: class token position must be 0 to ",
-      num_patches,
-      ", got ",
-      slot);
-  sequence.hidden = at::cat(
-      {sequence.hidden.narrow(1, 0, slot),
-       expand(cls_token_),
-       sequence.hidden.narrow(1, slot, num_patches - slot)},
-      /*dim=*/1);
+  return slots;
+}
+
+// The runs of tokens that make up the sequence.
+std::vector<at::Tensor> VisionMambaImpl::with_cls_tokens(
+    const at::Tensor& patches, const std::vector<int64_t>& slots) const {
+  const auto expand = [&patches](const at::Tensor& token) {
+    return token.expand({patches.size(0), -1, -1});
+  };
+  if (slots.empty()) {
+    return {patches};
+  }
+  if (slots.size() == 2) {
+    return {expand(cls_token_), patches, expand(cls_token_tail_)};
+  }
+  return {
+      patches.narrow(1, 0, slots[0]),
+      expand(cls_token_),
+      patches.narrow(1, slots[0], patches.size(1) - slots[0])};
 }
 
 void VisionMambaImpl::reorder(Sequence& sequence, const at::Tensor& order) const {

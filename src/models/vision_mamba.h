@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "src/models/layer_outputs.h"
@@ -80,11 +81,15 @@ class VisionMambaImpl : public torch::nn::Module {
   struct Pass {
     StepDraws draws;
     std::vector<ops::PreparedBranches> prepared;  // by layer; empty: each layer sees to it
+    std::optional<int64_t> only_slot;             // see only_slot()
   };
 
   Sequence embed(const at::Tensor& images, const StepDraws& draws);
   Pass start_pass(const StepDraws& draws);
-  void insert_cls_tokens(Sequence& sequence, const StepDraws& draws);
+  std::optional<int64_t> only_slot(const Sequence& sequence, const LayerOutputs* layers) const;
+  std::vector<int64_t> token_slots(int64_t num_patches, const StepDraws& draws) const;
+  std::vector<at::Tensor> with_cls_tokens(
+      const at::Tensor& patches, const std::vector<int64_t>& slots) const;
   void reorder(Sequence& sequence, const at::Tensor& order) const;
   void run_layers(Sequence& sequence, const Pass& pass, LayerOutputs* layers);
   void run_layers_recomputed(Sequence& sequence, const Pass& pass);

@@ -20,7 +20,7 @@ at::Tensor flip_tokens(const at::Tensor& tokens) {
 // With gradients the parameters change from pass to pass: what the mixers need of them is made for
 // all layers together.
 VisionMambaImpl::Pass VisionMambaImpl::start_pass(const StepDraws& draws) {
-  Pass pass{draws, {}};
+  Pass pass{draws, {}, {}};
   if (at::GradMode::is_enabled()) {
     std::vector<std::vector<ops::Branch>> branches;
     for (size_t i = 0; i < layers_->size(); ++i) {
@@ -29,6 +29,19 @@ VisionMambaImpl::Pass VisionMambaImpl::start_pass(const StepDraws& draws) {
     pass.prepared = ops::prepare_layers(branches, compute_dtype_);
   }
   return pass;
+}
+
+// The one token that anybody reads of the last layer's output, where it is one that each direction
+// reaches from its own side: the last layer then leaves out the others.
+std::optional<int64_t> VisionMambaImpl::only_slot(
+    const Sequence& sequence, const LayerOutputs* layers) const {
+  const bool reads_one = sequence.cls_slots.size() == 1 && layers == nullptr;
+  const bool is_layer_by_layer = !options_.bidirectional_pairs;
+  const bool sees_one_side = options_.mixer.bimamba != nn::Bimamba::kV1;
+  if (reads_one && is_layer_by_layer && sees_one_side) {
+    return sequence.cls_slots[0];
+  }
+  return std::nullopt;
 }
 
 nn::BlockOutput VisionMambaImpl::run_block(
@@ -43,7 +56,8 @@ nn::BlockOutput VisionMambaImpl::run_block(
       std::move(residual),
       mask,
       compute_dtype_,
-      pass.prepared.empty() ? ops::PreparedBranches{} : pass.prepared[place]);
+      pass.prepared.empty() ? ops::PreparedBranches{} : pass.prepared[place],
+      index + 1 == options_.depth ? pass.only_slot : std::nullopt);
 }
 
 void VisionMambaImpl::run_layer(int64_t index, Sequence& sequence, const Pass& pass) {

@@ -1,6 +1,8 @@
 // The layer's two modules, in the official order of names.
 #include "src/nn/block.h"
 
+#include <ATen/ATen.h>
+
 namespace vim::nn {
 
 BlockImpl::BlockImpl(const BlockOptions& options) {
@@ -13,7 +15,14 @@ BlockOutput BlockImpl::forward(
     at::Tensor residual,
     const DropPathMask& drop_path,
     at::ScalarType compute_dtype,
-    const ops::PreparedBranches& prepared) {
+    const ops::PreparedBranches& prepared,
+    std::optional<int64_t> only_slot) {
+  if (only_slot) {
+    ops::AddNormResult normed = norm->forward(hidden, residual, drop_path, compute_dtype);
+    hidden = residual = at::Tensor();
+    normed.residual = normed.residual.narrow(1, *only_slot, 1).contiguous();
+    return {mixer->forward_at(normed.out, *only_slot, prepared), normed.residual};
+  }
   if (mixer->options().linear_bias) {
     const ops::AddNormResult normed = norm->forward(hidden, residual, drop_path, compute_dtype);
     return {mixer->forward(normed.out, prepared), normed.residual};

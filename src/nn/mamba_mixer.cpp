@@ -161,26 +161,81 @@ at::Tensor MambaMixerImpl::forward(
   return mix(in_proj_->forward(tokens), prepared);
 }
 
+at::Tensor MambaMixerImpl::forward_at(
+    const at::Tensor& tokens, int64_t slot, const ops::PreparedBranches& prepared) {
+  const bool has_two = options_.bimamba == Bimamba::kV2;
+  std::vector<at::Tensor> seen = {tokens.narrow(1, 0, slot + 1)};
+  if (has_two) {
+    seen.push_back(tokens.narrow(1, slot, tokens.size(1) - slot));
+  }
+  std::vector<at::Tensor> xz(seen.size());
+  if (at::GradMode::is_enabled()) {
+    xz = project_in(seen);
+  }
+  const auto all = branches();
+  ops::BidirectionalMambaOptions options = core_options(prepared);
+  const ops::PreparedBranches of_all = options.prepared;
+  at::Tensor sum;
+  for (size_t i = 0; i < seen.size(); ++i) {
+    const auto place = static_cast<int64_t>(i);
+    if (of_all.A.defined()) {
+      options.prepared = {
+          of_all.x_proj.narrow(0, place, 1),
+          of_all.dt_proj.narrow(0, place, 1),
+          of_all.A.narrow(0, place, 1)};
+    }
+    const at::Tensor y = ops::bidirectional_mamba(
+        xz[i].defined() ? xz[i] : in_proj_->forward(seen[i]), {all[i]}, options);
+    const at::Tensor token = y.narrow(1, i == 0 ? slot : 0, 1);
+    sum = i == 0 ? token : sum + token;
+  }
+  return scaled(out_proj_->forward(sum));
+}
+
+// The in-projection of several runs of tokens, (batch, seqlen, embed_dim) each, as one product: its
+// weight's gradient may be written only once.
+std::vector<at::Tensor> MambaMixerImpl::project_in(const std::vector<at::Tensor>& parts) {
+  std::vector<at::Tensor> rows;
+  std::vector<int64_t> num_rows;
+  for (const at::Tensor& part : parts) {
+    rows.push_back(part.flatten(0, 1));
+    num_rows.push_back(rows.back().size(0));
+  }
+  std::vector<at::Tensor> result = in_proj_->forward(at::cat(rows)).split_with_sizes(num_rows);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    result[i] = result[i].view({parts[i].size(0), parts[i].size(1), -1});
+  }
+  return result;
+}
+
 void MambaMixerImpl::prepare_inference(at::ScalarType dtype) {
   prepared_ = ops::prepare_branches(branches(), dtype);
 }
 
 at::Tensor MambaMixerImpl::mix(const at::Tensor& xz, const ops::PreparedBranches& prepared) {
-  ops::BidirectionalMambaOptions core_options;
-  core_options.scale = options_.bimamba == Bimamba::kV2 && options_.divide_out ? 0.5 : 1.0;
-  core_options.gate_defect = options_.v1_gate_defect && options_.bimamba == Bimamba::kV1;
-  core_options.gradient_mode = gradient_mode;
-  core_options.keeps_activations = keeps_activations;
-  core_options.overwrites_xz = xz.nbytes() > kCachedBytes;
-  const bool was_prepared = prepared.A.defined() || at::GradMode::is_enabled();
-  core_options.prepared = was_prepared ? prepared : prepared_;
+  ops::BidirectionalMambaOptions options = core_options(prepared);
+  options.overwrites_xz = xz.nbytes() > kCachedBytes;
   if (!options_.linear_bias) {
-    core_options.out_proj = out_proj_->op_weight();
+    options.out_proj = out_proj_->op_weight();
   }
-  at::Tensor out = ops::bidirectional_mamba(xz, branches(), core_options);
-  if (options_.linear_bias) {
-    out = out_proj_->forward(out);
-  }
+  const at::Tensor out = ops::bidirectional_mamba(xz, branches(), options);
+  return scaled(options_.linear_bias ? out_proj_->forward(out) : out);
+}
+
+ops::BidirectionalMambaOptions MambaMixerImpl::core_options(
+    const ops::PreparedBranches& prepared) const {
+  ops::BidirectionalMambaOptions options;
+  options.scale = options_.bimamba == Bimamba::kV2 && options_.divide_out ? 0.5 : 1.0;
+  options.gate_defect = options_.v1_gate_defect && options_.bimamba == Bimamba::kV1;
+  options.gradient_mode = gradient_mode;
+  options.keeps_activations = keeps_activations;
+  const bool was_prepared = prepared.A.defined() || at::GradMode::is_enabled();
+  options.prepared = was_prepared ? prepared : prepared_;
+  return options;
+}
+
+// By the layer scale, where there is one.
+at::Tensor MambaMixerImpl::scaled(const at::Tensor& out) const {
   return gamma_.defined() ? (out * gamma_).to(out.scalar_type()) : out;
 }
 

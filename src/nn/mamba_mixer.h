@@ -43,6 +43,11 @@ class MambaMixerImpl : public torch::nn::Module {
   /// prepared: of branches() as they are now; undefined tensors: made in this call.
   at::Tensor forward(const at::Tensor& tokens, const ops::PreparedBranches& prepared = {});
 
+  /// One token of forward's result, (batch, 1, embed_dim): each direction walks only the tokens
+  /// that it sees. Not for v1, whose convolution goes forward in both directions.
+  at::Tensor forward_at(
+      const at::Tensor& tokens, int64_t slot, const ops::PreparedBranches& prepared = {});
+
   /// The part behind the in-projection: xz (batch, seqlen, 2 d_inner) to (batch, seqlen,
   /// embed_dim). Without gradients xz may be overwritten.
   at::Tensor mix(const at::Tensor& xz, const ops::PreparedBranches& prepared = {});
@@ -76,6 +81,9 @@ class MambaMixerImpl : public torch::nn::Module {
   void register_direction(Direction& direction, const std::string& suffix);
   void draw_dt_proj(Direction& direction, at::Generator& generator, bool draws_delta);
   ops::Branch make_branch(const Direction& direction, bool reversed) const;
+  ops::BidirectionalMambaOptions core_options(const ops::PreparedBranches& prepared) const;
+  std::vector<at::Tensor> project_in(const std::vector<at::Tensor>& parts);
+  at::Tensor scaled(const at::Tensor& out) const;
 
   MambaMixerOptions options_;
   at::Tensor gamma_;  // (embed_dim), or undefined

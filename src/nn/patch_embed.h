@@ -33,10 +33,10 @@ class PatchEmbedImpl : public torch::nn::Module {
   /// PyTorch's default for convolutions: weight, then bias, U(+-1/sqrt(fan_in)).
   void reset_parameters(at::Generator& generator);
 
-  /// Returns (batch, num_patches, embed_dim) in images' dtype, patches row by row.
-  /// images: (batch, channels, height, width), or their patches as ops::image_batch cuts them:
-  /// (batch, num_patches, channels * patch_size * patch_size).
-  at::Tensor forward(const at::Tensor& images);
+  /// Returns (batch, num_patches, embed_dim) in `dtype`, to which images are rounded first, patches
+  /// row by row. images: (batch, channels, height, width), or their patches as ops::image_batch
+  /// cuts them: (batch, num_patches, channels * patch_size * patch_size).
+  at::Tensor forward(const at::Tensor& images, at::ScalarType dtype);
 
   PatchProjection proj{nullptr};
 

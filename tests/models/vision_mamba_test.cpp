@@ -162,6 +162,34 @@ TEST_CASE("a pass without gradients drops what it is told to in training mode") 
   CHECK(at::equal(model->forward(toy_images(), draws), expected));
 }
 
+// With the layers' outputs asked for, the last layer computes every token.
+TEST_CASE("the last layer computes the class token alone as it computes it among all") {
+  const auto change = GENERATE(
+      as<void (*)(VisionMambaOptions&)>{},
+      [](VisionMambaOptions&) {},
+      [](VisionMambaOptions& o) { o.cls_position = ClsPosition::kHead; },
+      [](VisionMambaOptions& o) { o.mixer.bimamba = nn::Bimamba::kNone; },
+      [](VisionMambaOptions& o) { o.mixer.bimamba = nn::Bimamba::kV1; },
+      [](VisionMambaOptions& o) { o.depth = 1; },
+      [](VisionMambaOptions& o) { o.rope = true; });
+  VisionMambaOptions options = toy_options();
+  change(options);
+  options.drop_path_rate = 0.5;
+  VisionMamba model = make_toy(options);
+  model->train();
+  StepDraws draws;
+  draws.flip_tokens = GENERATE(false, true);
+  draws.drop_path_masks = at::ones({options.depth + 1, 2});
+  draws.drop_path_masks[options.depth][1] = 0.0;
+  const auto recompute = GENERATE(Recompute::kNone, Recompute::kMixer);
+  model->set_recompute(recompute);
+  LayerOutputs layers;
+  const at::Tensor among_all = model->forward_features(toy_images(), draws, &layers);
+  const at::Tensor alone = model->forward_features(toy_images(), draws);
+  CHECK(alone.sizes() == among_all.sizes());
+  CHECK(largest_difference(alone, among_all) < kRounding);
+}
+
 TEST_CASE("dropout scales the kept values of the embedding up") {
   VisionMambaOptions options = toy_options();
   options.drop_path_rate = 0.0;

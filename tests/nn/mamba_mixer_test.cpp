@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <string>
@@ -235,6 +236,44 @@ TEST_CASE("a mixer without inner channels is refused") {
   MambaMixerOptions options = make_options(Bimamba::kV2);
   options.expand = 0.01;
   CHECK_THROWS_AS(MambaMixer(options), c10::Error);
+}
+
+// The gradients of a weighted sum over a mixer's output at one token, by parameter; the tokens'
+// last.
+std::vector<at::Tensor> gradients_at(const MambaMixer& mixer, int64_t slot, bool alone) {
+  at::Tensor tokens = at::sin(at::arange(2 * 9 * 32, at::kFloat)).view({2, 9, 32});
+  tokens.requires_grad_();
+  const at::Tensor out = alone ? mixer.ptr()->forward_at(tokens, slot)
+                               : mixer.ptr()->forward(tokens).narrow(1, slot, 1);
+  std::vector<at::Tensor> of = mixer->parameters();
+  of.push_back(tokens);
+  const at::Tensor weights = at::cos(at::arange(2 * 32, at::kFloat)).view({2, 1, 32});
+  return torch::autograd::grad({(out * weights).sum()}, of);
+}
+
+TEST_CASE("one token alone has the output and the gradients it has among all") {
+  const auto bimamba = GENERATE(Bimamba::kNone, Bimamba::kV2);
+  const int64_t slot = GENERATE(0, 4, 5, 8);
+  CAPTURE(static_cast<int>(bimamba), slot);
+  MambaMixerOptions options = make_options(bimamba);
+  options.layer_scale = 0.5;
+  options.linear_bias = GENERATE(false, true);
+  MambaMixer mixer = make_mixer(options);
+  const at::Tensor tokens = at::sin(at::arange(2 * 9 * 32, at::kFloat)).view({2, 9, 32});
+  const at::Tensor expected = mixer->forward(tokens).narrow(1, slot, 1).detach();
+  CHECK(at::allclose(mixer->forward_at(tokens, slot), expected, 1e-5, 1e-7));
+  {
+    const at::NoGradGuard no_grad;
+    mixer->prepare_inference(at::kFloat);
+    CHECK(at::allclose(mixer->forward_at(tokens, slot), expected, 1e-5, 1e-7));
+  }
+  const auto among_all = gradients_at(mixer, slot, /*alone=*/false);
+  const auto alone = gradients_at(mixer, slot, /*alone=*/true);
+  for (size_t i = 0; i < alone.size(); ++i) {
+    CAPTURE(i);
+    const double scale = among_all[i].abs().max().item<double>();
+    CHECK((alone[i] - among_all[i]).abs().max().item<double>() <= 1e-5 * scale);
+  }
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ void check_equals_convolution(
     const PatchEmbedOptions& options, int64_t height, int64_t width, int64_t num_patches) {
   const PatchEmbed embed = make_embed(options);
   const at::Tensor images = make_images(options.channels, height, width).requires_grad_();
-  const at::Tensor tokens = PatchEmbed(embed)->forward(images);
+  const at::Tensor tokens = PatchEmbed(embed)->forward(images, at::kFloat);
   const at::Tensor wanted = convolved(embed, images, options.stride);
   CHECK(tokens.sizes() == at::IntArrayRef({2, num_patches, options.embed_dim}));
   CHECK(at::allclose(tokens, wanted, 0.0, kTolerance));
@@ -66,15 +66,24 @@ TEST_CASE("patch embedding weights start within 1 / sqrt(fan_in)") {
   }
 }
 
+TEST_CASE("the patch embedding rounds images to the type of its result, whole or cut") {
+  PatchEmbed embed = make_embed({3, 20, 8, 8});
+  const at::Tensor images = make_images(3, 16, 16);
+  const at::Tensor rounded = embed->forward(images.to(at::kBFloat16), at::kBFloat16);
+  CHECK(at::equal(embed->forward(images, at::kBFloat16), rounded));
+  const at::Tensor patches = images.view({2, 3, 2, 8, 2, 8}).permute({0, 2, 4, 1, 3, 5});
+  CHECK(at::equal(embed->forward(patches.reshape({2, 4, 192}), at::kBFloat16), rounded));
+}
+
 TEST_CASE("the patch embedding of bfloat16 images uses the shadow of its weight") {
   PatchEmbed embed = make_embed({3, 20, 8, 8});
   const at::Tensor images = make_images(3, 16, 16).to(at::kBFloat16);
-  const at::Tensor cast = embed->forward(images);
+  const at::Tensor cast = embed->forward(images, at::kBFloat16);
   embed->proj->weight_shadow = embed->proj->weight.detach().to(at::kBFloat16);
   CHECK(cast.scalar_type() == at::kBFloat16);
-  CHECK(at::equal(embed->forward(images), cast));
+  CHECK(at::equal(embed->forward(images, at::kBFloat16), cast));
   embed->proj->weight_shadow.zero_();
-  CHECK_FALSE(at::equal(embed->forward(images), cast));
+  CHECK_FALSE(at::equal(embed->forward(images, at::kBFloat16), cast));
 }
 
 }  // namespace
