@@ -9,13 +9,13 @@ namespace vim::kernels::VIM_CUDA_NAMESPACE {
 /// Steps whose loads are issued together.
 inline constexpr int kConvForwardUnroll = 4;
 
+/// The outputs of kConvForwardUnroll steps, the first of which begins with token x[0].
 template <typename T, int kTaps, int kPack>
-__device__ __forceinline__ void write_outputs(
+__device__ __forceinline__ void compute_outputs(
     const ConvTaps<kTaps, kPack>& taps,
     const float (&x)[kTaps - 1 + kConvForwardUnroll][kPack],
-    const ConvTokens<T, kPack>& out,
-    bool has_silu) {
-  float o[kConvForwardUnroll][kPack];
+    bool has_silu,
+    float (&o)[kConvForwardUnroll][kPack]) {
 #pragma unroll
   for (int r = 0; r < kConvForwardUnroll; ++r) {
     pre_activation<T>(taps, x + r, o[r]);
@@ -29,6 +29,16 @@ __device__ __forceinline__ void write_outputs(
       }
     }
   }
+}
+
+template <typename T, int kTaps, int kPack>
+__device__ __forceinline__ void write_outputs(
+    const ConvTaps<kTaps, kPack>& taps,
+    const float (&x)[kTaps - 1 + kConvForwardUnroll][kPack],
+    const ConvTokens<T, kPack>& out,
+    bool has_silu) {
+  float o[kConvForwardUnroll][kPack];
+  compute_outputs<T>(taps, x, has_silu, o);
 #pragma unroll
   for (int r = 0; r < kConvForwardUnroll; ++r) {
     out.store(r, o[r]);

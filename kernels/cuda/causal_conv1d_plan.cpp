@@ -51,18 +51,6 @@ ConvGrid checked(const ConvGrid& grid) {
   return grid;
 }
 
-// Fitted to the backward on one H200, with and without products: a chunk costs six steps beside its
-// own, and k blocks at once on a multiprocessor take 1 + k, since one leaves half of it idle.
-int64_t walking_time(const ConvGrid& grid, int blocks_at_once) {
-  constexpr int64_t kMultiprocessors = 132;
-  constexpr int64_t kStepsOfChunk = 6;
-  const int64_t blocks = divide_up(grid.num_blocks(), kMultiprocessors);
-  const int64_t last_turn = blocks % blocks_at_once;
-  const int64_t turns =
-      blocks / blocks_at_once * (1 + blocks_at_once) + (last_turn > 0 ? 1 + last_turn : 0);
-  return (grid.chunk_steps + kStepsOfChunk) * turns;
-}
-
 }  // namespace
 
 ConvGrid plan_conv_grid(
@@ -79,13 +67,23 @@ ConvGrid plan_fastest_conv_grid(
   int64_t least_time = kUnlimited;
   for (int steps = kLongestChunk / unroll * unroll; steps > 0; steps -= unroll) {
     const ConvGrid grid = divide_steps(params, taps, pack, steps);
-    const int64_t time = walking_time(grid, blocks_at_once);
+    const int64_t time = conv_walking_time(grid.num_blocks(), grid.chunk_steps, blocks_at_once);
     if (time < least_time) {
       least_time = time;
       fastest = grid;
     }
   }
   return checked(fastest);
+}
+
+int64_t conv_walking_time(int64_t num_blocks, int64_t steps, int blocks_at_once) {
+  constexpr int64_t kMultiprocessors = 132;
+  constexpr int64_t kStepsOfChunk = 6;
+  const int64_t blocks = divide_up(num_blocks, kMultiprocessors);
+  const int64_t last_turn = blocks % blocks_at_once;
+  const int64_t turns =
+      blocks / blocks_at_once * (1 + blocks_at_once) + (last_turn > 0 ? 1 + last_turn : 0);
+  return (steps + kStepsOfChunk) * turns;
 }
 
 void check_conv_sizes(const ConvParams& params) {

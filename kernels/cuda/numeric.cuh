@@ -121,12 +121,11 @@ __device__ __forceinline__ void load_pack(const T* from, float (&values)[n]) {
   unpack_raw<T, n>(load_raw<n>(from), values);
 }
 
-/// Stores n floats to `to`, aligned to the pack, rounded to nearest even: the bits of
-/// kernels/storage.h, except for the payload of a NaN.
-template <int n, typename T>
-__device__ __forceinline__ void store_pack(const float (&values)[n], T* to) {
-  using Raw = RawPack<T, n>;
-  Raw pack;
+/// n floats as T, rounded to nearest even: the bits of kernels/storage.h, except for the payload of
+/// a NaN.
+template <typename T, int n>
+__device__ __forceinline__ RawPack<T, n> pack_raw(const float (&values)[n]) {
+  RawPack<T, n> pack;
   if constexpr (sizeof(T) == 4) {
 #pragma unroll
     for (int i = 0; i < n; ++i) {
@@ -140,10 +139,23 @@ __device__ __forceinline__ void store_pack(const float (&values)[n], T* to) {
       pack.words[i] = detail::pack_pair(values[2 * i], values[2 * i + 1], T{});
     }
   }
+  return pack;
+}
+
+/// Stores a pack to `to`, aligned to it.
+template <typename T, int n>
+__device__ __forceinline__ void store_raw(const RawPack<T, n>& pack, T* to) {
+  using Raw = RawPack<T, n>;
 #pragma unroll
   for (int i = 0; i < Raw::kAccesses; ++i) {
     reinterpret_cast<typename Raw::Access*>(to)[i] = pack.access[i];
   }
+}
+
+/// Stores n floats to `to`, aligned to the pack, as pack_raw rounds them.
+template <int n, typename T>
+__device__ __forceinline__ void store_pack(const float (&values)[n], T* to) {
+  store_raw(pack_raw<T>(values), to);
 }
 
 /// Starts to bring the 32 bytes around `at` into the second-level cache. Nothing waits for it.
