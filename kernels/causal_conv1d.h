@@ -21,6 +21,12 @@ struct ConvDirection {
   const float* bias = nullptr;    // (channels), or null
   bool reversed = false;
   MutableTokenView out;  // (batch, seqlen, channels)
+
+  /// GPU only, where causal_conv1d_forward_projects() says so: projected = out projection^T, from
+  /// out as it is stored, summed in float and rounded once. projection: (columns, channels),
+  /// contiguous, in dtype; projected: (batch, seqlen, columns). Not read with 0 columns.
+  const void* projection = nullptr;
+  MutableTokenView projected;
 };
 
 struct ConvParams {
@@ -31,6 +37,7 @@ struct ConvParams {
   DType dtype = DType::kFloat32;
   bool silu = true;
   TokenView x;
+  int64_t columns = 0;  // of every direction's projection; 0: none
   int num_directions = 1;
   ConvDirection direction[kMaxDirections];
 };

@@ -4,8 +4,11 @@
 
 #include <cuda_runtime.h>
 
+#include <stdexcept>
+
 #include "kernels/cuda/causal_conv1d_fwd.cuh"
 #include "kernels/cuda/causal_conv1d_plan.h"
+#include "kernels/cuda/causal_conv1d_project.h"
 #include "kernels/cuda/plan.h"
 #include "kernels/storage.h"
 
@@ -67,6 +70,13 @@ void dispatch_forward(const ConvParams& params, void* stream) {
 
 void causal_conv1d_forward(const ConvParams& params, void* stream) {
   check_conv_forward(params);
+  if (params.columns != 0) {
+    if (!causal_conv1d_forward_projects(params)) {
+      throw std::invalid_argument(
+          "causal_conv1d: a projection that causal_conv1d_forward_projects refuses");
+    }
+    return launch_conv_projection(params, stream);
+  }
   visit_dtype(params.dtype, [&](auto tag) { dispatch_forward<decltype(tag)>(params, stream); });
 }
 

@@ -9,9 +9,16 @@
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 
-/// Computes out of every direction. stream is a cudaStream_t; nothing is synchronised. Throws
-/// std::invalid_argument for impossible sizes and std::runtime_error if a launch fails.
-/// Deterministic, bit for bit.
+/// Whether the forward makes the projections, too (ConvDirection::projection): 16-bit storage,
+/// width 4, SiLU, 384 channels, 48 columns, a projection and projected tokens for each direction,
+/// and arrays that can be read in vectors. Results depend neither on the batch nor on the device.
+bool causal_conv1d_forward_projects(const ConvParams& params);
+
+/// Computes out of every direction, the same bits with columns and without, and projected where
+/// there are columns. stream is a cudaStream_t; nothing is synchronised. Throws
+/// std::invalid_argument for impossible sizes and for columns that
+/// causal_conv1d_forward_projects() refuses, std::runtime_error if a launch fails. Deterministic,
+/// bit for bit.
 void causal_conv1d_forward(const ConvParams& params, void* stream);
 
 /// Whether the backward takes a part of dout as a product (ConvBackwardParams::left): 16-bit

@@ -102,6 +102,7 @@ void check_conv_forward(const ConvParams& params) {
     check_present("causal_conv1d: weight", params.direction[i].weight);
     check_present("causal_conv1d: out", params.direction[i].out.data);
     check_stride(params.direction[i].out.token_stride);
+    check_stride(params.direction[i].projected.token_stride);
   }
 }
 

@@ -22,6 +22,7 @@ DeviceEntries make_entries() {
   table.add_norm_backward = ns::add_norm_backward;
   table.add_norm_backward_reduce = ns::add_norm_backward_reduce;
   table.causal_conv1d_forward = ns::causal_conv1d_forward;
+  table.causal_conv1d_forward_projects = ns::causal_conv1d_forward_projects;
   table.causal_conv1d_backward_multiplies = ns::causal_conv1d_backward_multiplies;
   table.causal_conv1d_backward_workspace_size = ns::causal_conv1d_backward_workspace_size;
   table.causal_conv1d_backward = ns::causal_conv1d_backward;

@@ -22,6 +22,7 @@ struct DeviceEntries {
   void (*add_norm_backward_reduce)(const AddNormBackwardParams& params, void* stream) = nullptr;
 
   void (*causal_conv1d_forward)(const ConvParams& params, void* stream) = nullptr;
+  bool (*causal_conv1d_forward_projects)(const ConvParams& params) = nullptr;
   bool (*causal_conv1d_backward_multiplies)(const ConvBackwardParams& params) = nullptr;
   size_t (*causal_conv1d_backward_workspace_size)(const ConvBackwardParams& params) = nullptr;
   void (*causal_conv1d_backward)(const ConvBackwardParams& params, void* stream) = nullptr;

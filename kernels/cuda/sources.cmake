@@ -7,6 +7,7 @@ set(VIM_CUDA_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/causal_conv1d.cu
   ${CMAKE_CURRENT_LIST_DIR}/causal_conv1d_bwd.cu
   ${CMAKE_CURRENT_LIST_DIR}/causal_conv1d_plan.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/causal_conv1d_project.cu
   ${CMAKE_CURRENT_LIST_DIR}/check.cpp
   ${CMAKE_CURRENT_LIST_DIR}/cross_entropy.cu
   ${CMAKE_CURRENT_LIST_DIR}/entries.cpp
