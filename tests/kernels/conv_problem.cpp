@@ -170,6 +170,26 @@ const std::vector<ConvCase>& conv_product_cases() {
   return cases;
 }
 
+const std::vector<ConvCase>& conv_projection_cases() {
+  const auto bf16 = DType::kBFloat16;
+  const auto f16 = DType::kFloat16;
+  static const std::vector<ConvCase> cases = {
+      {"project_one_token", 3, 1, 384, 4, "fr", true, true, bf16, 0, 1.0, 0, 48},
+      {"project_two_tokens", 1, 2, 384, 4, "rf", true, true, f16, 4, 1.0, 0, 48},
+      {"project_five_tokens", 2, 5, 384, 4, "fr", false, true, bf16, 0, 1.0, 0, 48},
+      {"project_round_edge", 1, 13, 384, 4, "fr", true, true, f16, 384, 1.0, 0, 48},
+      {"project_past_round_edge", 1, 14, 384, 4, "rr", true, true, bf16, 8, 1.0, 0, 48},
+      {"project_inside", 2, 33, 384, 4, "fr", true, true, bf16, 12, 1.0, 0, 48},
+      {"project_alone", 3, 37, 384, 4, "f", true, true, f16, 0, 1.0, 0, 48},
+      {"project_reversed_alone", 1, 61, 384, 4, "r", true, true, bf16, 0, 1.0, 0, 48},
+      {"project_large_values", 1, 40, 384, 4, "fr", true, true, bf16, 0, 1e4, 0, 48},
+      {"project_vim_tiny", 2, 197, 384, 4, "fr", true, true, bf16, 384, 1.0, 0, 48},
+      // So many tokens that a chunk has several rounds.
+      {"project_long", 1, 4401, 384, 4, "fr", true, true, bf16, 0, 1.0, 0, 48},
+  };
+  return cases;
+}
+
 ConvTensors make_conv_inputs(const ConvCase& test) {
   const int64_t size = test.shape().size();
   ConvTensors in;
@@ -180,6 +200,8 @@ ConvTensors make_conv_inputs(const ConvCase& test) {
     in.tokens.push_back(rounded(random_values(size, 30 + i), test.dtype));
     in.left.push_back(rounded(random_values(test.left_shape().size(), 40 + i), test.dtype));
     in.right.push_back(rounded(random_values(test.right_shape().size(), 50 + i), test.dtype));
+    in.projection.push_back(
+        rounded(random_values(test.projection_shape().size(), 60 + i), test.dtype));
   }
   return in;
 }
@@ -212,6 +234,9 @@ ConvRun::ConvRun(const ConvCase& conv, const ConvTensors& in)
     left.back().set(in.left[i]);
     right.emplace_back(test.right_shape(), test.dtype);
     right.back().set(in.right[i]);
+    projection.emplace_back(test.projection_shape(), test.dtype);
+    projection.back().set(in.projection[i]);
+    projected.emplace_back(test.projected_shape(), test.dtype);
     weight.push_back(to_floats(in.weight[i]));
     bias.push_back(to_floats(in.bias[i]));
     dweight.emplace_back(in.weight[i].size(), NAN);
