@@ -56,6 +56,38 @@ void set_product(
   add_batched_product(as_matrices(douts.left), douts.right, as_matrices(douts.whole));
 }
 
+// Takes the projections into the parameters; false, changing nothing, where no kernel makes them.
+bool set_projections(
+    const at::Tensor& x, const ConvProjections& projections, kernels::ConvParams& params) {
+  const DeviceCall call(x);
+  if (!projections.weight.defined() || !call.is_on_device()) {
+    return false;
+  }
+  kernels::ConvParams with_projections = params;
+  with_projections.columns = projections.weight.size(1);
+  for (int i = 0; i < params.num_directions; ++i) {
+    with_projections.direction[i].projection = projections.weight[i].const_data_ptr();
+    with_projections.direction[i].projected = mutable_token_view(projections.out[i]);
+  }
+  const bool fits =
+      call.entry(&kernels::DeviceEntries::causal_conv1d_forward_projects)(with_projections);
+  if (fits) {
+    params = with_projections;
+  }
+  return fits;
+}
+
+void launch_forward(const at::Tensor& x, const kernels::ConvParams& params) {
+  const DeviceCall call(x);
+  if (call.is_on_device()) {
+    call.entry (&kernels::DeviceEntries::causal_conv1d_forward)(params, call.stream());
+    return;
+  }
+  parallel_rows(kernels::causal_conv1d_num_rows(params), [&params](kernels::RowRange rows) {
+    kernels::causal_conv1d_forward(params, rows);
+  });
+}
+
 void launch_backward(const at::Tensor& x, kernels::ConvBackwardParams& params, bool sums_may_wait) {
   const DeviceCall call(x);
   if (call.is_on_device()) {
@@ -133,21 +165,23 @@ void check_conv(const char* op, const at::Tensor& x, const std::vector<ConvBranc
   }
 }
 
-at::Tensor conv_forward(const at::Tensor& x, const std::vector<ConvBranch>& branches, bool silu) {
+at::Tensor conv_forward(
+    const at::Tensor& x,
+    const std::vector<ConvBranch>& branches,
+    bool silu,
+    const ConvProjections& projections) {
   kernels::ConvParams params = make_params(x, branches, silu);
   const auto num_branches = static_cast<int64_t>(branches.size());
   const at::Tensor outs = at::empty({num_branches, x.size(0), x.size(1), x.size(2)}, x.options());
   for (int64_t i = 0; i < num_branches; ++i) {
     params.direction[i].out = mutable_token_view(outs[i]);
   }
-  const DeviceCall call(x);
-  if (call.is_on_device()) {
-    call.entry (&kernels::DeviceEntries::causal_conv1d_forward)(params, call.stream());
-    return outs;
+  const bool are_projected = set_projections(x, projections, params);
+  launch_forward(x, params);
+  if (projections.weight.defined() && !are_projected) {
+    batched_product(
+        outs.flatten(1, 2), projections.weight.transpose(1, 2), projections.out.flatten(1, 2));
   }
-  parallel_rows(kernels::causal_conv1d_num_rows(params), [&params](kernels::RowRange rows) {
-    kernels::causal_conv1d_forward(params, rows);
-  });
   return outs;
 }
 

@@ -18,9 +18,19 @@ struct ConvBranch {
 /// Throws c10::Error unless x and the branches fit together.
 void check_conv(const char* op, const at::Tensor& x, const std::vector<ConvBranch>& branches);
 
+/// A product that follows each branch's output: out = output weight^T.
+struct ConvProjections {
+  at::Tensor weight;  // (branches, columns, channels), contiguous, in x's dtype; undefined: none
+  at::Tensor out;     // (branches, batch, seqlen, columns), maybe a view; overwritten
+};
+
 /// The branches' outputs in one contiguous tensor, (branches, batch, seqlen, channels), in x's
-/// dtype.
-at::Tensor conv_forward(const at::Tensor& x, const std::vector<ConvBranch>& branches, bool silu);
+/// dtype. Projections are made within the kernel, or, where none can, by matrix products.
+at::Tensor conv_forward(
+    const at::Tensor& x,
+    const std::vector<ConvBranch>& branches,
+    bool silu,
+    const ConvProjections& projections = {});
 
 /// Gradients of the parameters, as autograd gets them.
 struct ConvGrads {

@@ -27,7 +27,7 @@ at::Tensor make_projections(const MambaCore& core, int64_t n) {
 
 // The columns of small projections that the prepared weights give.
 at::Tensor used_columns(const MambaCore& core, const at::Tensor& p) {
-  return as_matrices(p).narrow(2, 0, core.prepared.x_proj.size(1));
+  return p.narrow(3, 0, core.prepared.x_proj.size(1));
 }
 
 // u of each projected branch, its small projection, and delta; undefined where the scan makes it.
@@ -36,12 +36,6 @@ struct Projected {
   at::Tensor p;
   at::Tensor delta;
 };
-
-at::Tensor project(const MambaCore& core, const at::Tensor& u) {
-  const at::Tensor p = make_projections(core, u.size(0));
-  batched_product(as_matrices(u), core.prepared.x_proj.transpose(1, 2), used_columns(core, p));
-  return p;
-}
 
 at::Tensor make_delta(const MambaCore& core, const at::Tensor& u, const at::Tensor& p) {
   const at::Tensor delta = at::empty(u.sizes(), u.options());
@@ -227,7 +221,7 @@ std::vector<at::Tensor> parameter_grads(
   if (core.num_projected() < core.branches.size()) {
     merge_shared(core, grads);
   }
-  const at::Tensor dp = used_columns(core, grads.dp);
+  const at::Tensor dp = as_matrices(used_columns(core, grads.dp));
   const int64_t filled = core.padded_rank() + 2 * core.d_state();
   if (filled < dp.size(2)) {
     dp.narrow(2, filled, dp.size(2) - filled).zero_();
@@ -239,7 +233,7 @@ std::vector<at::Tensor> parameter_grads(
       core.x(),
       core.conv_branches(),
       /*silu=*/true,
-      {grads.du, grads.dp.narrow(3, 0, core.prepared.x_proj.size(1)), core.prepared.x_proj},
+      {grads.du, used_columns(core, grads.dp), core.prepared.x_proj},
       grads.dxz.narrow(2, 0, core.d_inner()),
       core.options.gradient_mode);
   std::vector<at::Tensor> result = {grads.dxz};
@@ -286,8 +280,12 @@ std::vector<ConvBranch> MambaCore::conv_branches() const {
 
 at::Tensor mamba_core_forward(const MambaCore& core, MambaCoreSaved* saved) {
   Projected projected;
-  projected.u = conv_forward(core.x(), core.conv_branches(), /*silu=*/true);
-  projected.p = project(core, projected.u);
+  projected.p = make_projections(core, static_cast<int64_t>(core.num_projected()));
+  projected.u = conv_forward(
+      core.x(),
+      core.conv_branches(),
+      /*silu=*/true,
+      {core.prepared.x_proj, used_columns(core, projected.p)});
   MambaCoreSaved made;
   made.p = projected.p;
   if (saved != nullptr && DeviceCall(core.xz).is_on_device()) {
