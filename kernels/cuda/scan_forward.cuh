@@ -37,7 +37,8 @@ __device__ __forceinline__ float advance(
     ScanLane<Form>& lane, float dt, float input, const Value* B, const Value* C) {
   constexpr int kStates = Form::kLaneStates;
   constexpr int kPack = kStates < 4 ? kStates : 4;
-  float y[2] = {0.0F, 0.0F};
+  constexpr int kSums = kStates > 4 ? 2 : 1;  // a longer chain would be waited for
+  float y[kSums] = {};
 #pragma unroll
   for (int n = 0; n < kStates; n += kPack) {
     float b[kPack];
@@ -48,10 +49,10 @@ __device__ __forceinline__ float advance(
     for (int i = 0; i < kPack; ++i) {
       const float decay = fast_exp2(dt * lane.A[n + i]);
       lane.h[n + i] = fmaf(decay, lane.h[n + i], input * b[i]);
-      y[i % 2] = fmaf(c[i], lane.h[n + i], y[i % 2]);
+      y[i % kSums] = fmaf(c[i], lane.h[n + i], y[i % kSums]);
     }
   }
-  return y[0] + y[1];
+  return kSums == 1 ? y[0] : y[0] + y[kSums - 1];
 }
 
 /// The same for the states alone.

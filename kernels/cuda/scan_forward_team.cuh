@@ -2,52 +2,35 @@
 // model's own case (ScanForm::kIsPlain): a team of two or four lanes shares a channel, so that
 // there are as many times more warps as with a channel a lane. With so few warps nothing else hides
 // what a warp waits for, so it works on three groups of tokens at once: it makes dt and what else
-// the walk takes of the next group, walks one, and completes and writes the group before. Tiles
-// come as scan_forward_tiles.cuh says, long before they are needed.
+// the walk takes of the next group, walks one, and completes and writes the group before. With two
+// warps a walk (ScanForm::kWalkWarps) one of them walks and the other, the helper, does the rest.
+// Tiles come as scan_forward_team_tiles.cuh says, long before they are needed.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/cuda/scan_forward_tiles.cuh"
+#include "kernels/cuda/scan_forward_team_tiles.cuh"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
-constexpr int kTeamTiles = 3;  // the one being walked and two that come
-
-/// One warp's shared memory.
-template <typename Form, int kSteps>
-struct ForwardTeamShared : ForwardTilesShared<Form, kSteps, kTeamTiles> {
-  using typename ForwardTilesShared<Form, kSteps, kTeamTiles>::T;
-  static constexpr int kTokens = ForwardTilesShared<Form, kSteps, kTeamTiles>::kTokens;
-  // Tokens of a group: with more, pairs of lanes spill.
-  static constexpr int kGroup = sizeof(T) == 2 ? 2 * Form::kChannelLanes : kTokens / 2;
-
-  /// What the walk takes of a group of tokens; absent tokens leave the states as they are.
-  struct Ready {
-    alignas(16) float2 items[kGroup][Form::kChannels];  // dt, dt u
-    alignas(16) float bc[2][kGroup][Form::kPadded];
-  };
-
-  Ready ready[2];                                // the group being walked and the next
-  alignas(16) float sums[2][kGroup][kWarpSize];  // of C h over a lane's states
-};
-
 /// A warp's walk through its tokens.
 template <typename Form, int kRankSteps>
-class ForwardTeamWalk : public ForwardTiles<Form, ForwardTeamShared<Form, kRankSteps>> {
-  using Shared = ForwardTeamShared<Form, kRankSteps>;
-  using Tiles = ForwardTiles<Form, Shared>;
-  using Tiles::kCopy;
+class ForwardTeamWalk : public ForwardTeamTiles<Form, kRankSteps> {
+  using Tiles = ForwardTeamTiles<Form, kRankSteps>;
+  using Tiles::begin_;
+  using Tiles::count_;
   using Tiles::kTokens;
   using Tiles::params_;
   using Tiles::shared_;
   using Tiles::thread_;
   using Tiles::warp_;
+  using typename Tiles::Shared;
   using typename Tiles::T;
   using typename Tiles::Tile;
   static constexpr int kLanes = Form::kChannelLanes;
+  static constexpr bool kIsHelped = Form::kWalkWarps == 2;
   static constexpr int kGroup = Shared::kGroup;
   static constexpr int kTileGroups = kTokens / kGroup;
   // Of a group, a lane makes and completes one token of so many channels, and converts so many
@@ -55,18 +38,16 @@ class ForwardTeamWalk : public ForwardTiles<Form, ForwardTeamShared<Form, kRankS
   static constexpr int kRowLanes = kWarpSize / kGroup;
   static constexpr int kPack = Form::kChannels / kRowLanes;
   static constexpr int kStatePack = 2 * kGroup * Form::kPadded / kWarpSize;
-  // A tile's channels of u and delta, or z and sums, are copied by all lanes at once, or each
-  // tensor's are.
-  static constexpr int kRowCopies = Form::kChannels / kCopy;
-  static constexpr int kTensorCopies = kTokens * kRowCopies;
-  static constexpr int kTensors = kWarpSize / kTensorCopies;  // that are copied at once
-  static constexpr int kStateCopies = Form::kPadded / 4;      // of a row
+  // Orders of the fours of states in a row of B or C, so that lanes write to different banks.
+  static constexpr int kTurns = Form::kLaneStates == 4 ? 4 : 1;
+  // Accesses to the sums that a lane completes; in each token's row they have another order, so
+  // that lanes of different rows read different banks.
+  static constexpr int kSumPacks = kPack * kLanes / 4;
+  // Where tensors lie in a tile, behind u.
+  static constexpr int kDelta = offsetof(Tile, delta) / sizeof(T);
+  static constexpr int kZ = offsetof(Tile, z) / sizeof(T);
+  static constexpr int kSums = offsetof(Tile, sums) / sizeof(T);
   static_assert(kTileGroups % 2 == 0, "a group's parity is the same in every tile");
-  static_assert(kTensors == 1 || kTensors == 2, "two or four lanes a channel");
-  static_assert(
-      offsetof(Tile, delta) == sizeof(Tile::u) &&
-          offsetof(Tile, sums) == offsetof(Tile, z) + sizeof(Tile::z),
-      "of two tensors that are copied at once the second lies behind the first");
 
  public:
   __device__ ForwardTeamWalk(const ScanParams& params, const ScanWarp& warp, ScanLane<Form>& lane)
@@ -74,9 +55,10 @@ class ForwardTeamWalk : public ForwardTiles<Form, ForwardTeamShared<Form, kRankS
         lane_(lane),
         row_(thread_ / kRowLanes),
         column_(thread_ % kRowLanes * kPack),
-        sum_place_(lane.channel * kLanes + thread_ / Form::kChannels),
+        own_(&shared_.tiles[0].u[row_][column_]),
         has_sums_(this->has_sums()),
-        has_out_(params.out.data != nullptr) {
+        has_out_(params.out.data != nullptr),
+        helps_(!kIsHelped || threadIdx.x / kWarpSize % 2 == 1) {
     const ScanDirection& in = params.direction[warp.direction];
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
@@ -85,50 +67,69 @@ class ForwardTeamWalk : public ForwardTiles<Form, ForwardTeamShared<Form, kRankS
       bias_[i] = exists ? in.delta_bias[channel] : 0.0F;
       D_[i] = exists && in.D != nullptr ? in.D[channel] : 0.0F;
     }
-    locate_copies();
-    sums_ = starting_at(this->sums_view(), warp.first_channel, row_, column_);
-    out_ = starting_at(params.out, warp.first_channel, row_, column_);
+    locate_group();
+    sums_ = this->starting_at(this->sums_view(), warp.first_channel, row_, column_);
+    out_ = this->starting_at(params.out, warp.first_channel, row_, column_);
     __syncwarp();
   }
 
   /// Takes steps [begin, end).
   template <ForwardPhase kPhase>
   __device__ __forceinline__ void run(int begin, int end) {
-    begin_ = begin;
-    count_ = end - begin;
-    if (begin == end) {
+    this->take(begin, end);
+    if (!kIsHelped && begin == end) {
       return;  // the second half of a single token
     }
-    auto& tiles = shared_.tiles;
-    // Places, not pointers: of pointers that change places nvcc 13.0 made wrong addresses.
+    // Warps of a block that wait for one another walk equally long.
+    const int longest =
+        kIsHelped && kPhase != ForwardPhase::kOnly ? (warp_.num_tokens() + 1) / 2 : count_;
+    num_rows_ = column_ < warp_.num_channels ? count_ : 0;
+    // Not by at(): a group's offset may be wider than 32 bits where tokens are few.
+    y_to_ = sums_.origin + int64_t{begin - kGroup} * sums_.stride;
+    out_to_ = out_.origin + int64_t{begin - kGroup} * out_.stride;
+    // Where the tiles lie, not pointers: of pointers that change places nvcc 13.0 made wrong
+    // addresses.
+    constexpr int kTile = sizeof(Tile) / sizeof(T);
     int now = 0;
-    int next = 1;
-    int other = 2;  // the tile before, then the one after the next
-    fetch_tile<kPhase>(tiles[now], 0);
-    fetch_tile<kPhase>(tiles[next], kTokens);
-    await_tile(tiles[now]);
-    keep<kPhase>(make<kPhase>(tiles[now], 0, 0), 0);
-    __syncwarp();
+    int next = kTile;
+    int other = 2 * kTile;  // the tile before, then the one after the next
+    if (helps_) {
+      this->template fetch_states<kPhase>(now, 0);
+      this->template fetch_channels<kPhase>(now, 0);
+      this->template fetch_states<kPhase>(next, kTokens);
+      this->template fetch_channels<kPhase>(next, kTokens);
+      this->await_tile(now);
+      keep<kPhase>(make<kPhase>(now, 0, 0), 0);
+    }
+    wait_for_warps();
     int first = 0;  // of the tile, behind begin
 #pragma unroll 1
-    for (; first < count_; first += kTokens) {
+    for (; first < longest; first += kTokens) {
 #pragma unroll
       for (int group = 0; group < kTileGroups; ++group) {
-        if (group == 1) fetch_tile<kPhase>(tiles[other], first + 2 * kTokens);
         const bool is_last = group == kTileGroups - 1;
-        if (is_last) await_tile(tiles[next]);
-        step<kPhase>(tiles[is_last ? next : now], tiles[group == 0 ? other : now], first, group);
-        __syncwarp();
+        if (helps_) {
+          if (group == 0) this->template fetch_states<kPhase>(other, first + 2 * kTokens);
+          if (group == 1) this->template fetch_channels<kPhase>(other, first + 2 * kTokens);
+          if (is_last) this->await_tile(next);
+        }
+        step<kPhase>(is_last ? next : now, group == 0 ? other : now, first, group);
+        wait_for_warps();
       }
       const int before = now;
       now = next;
       next = other;
       other = before;
     }
-    write<kPhase>(complete<kPhase>(tiles[other], kTileGroups - 1), first - kGroup);
-    wait_for_copies();
+    if (helps_) {
+      write<kPhase>(complete<kPhase>(other, kTileGroups - 1), first - kGroup);
+      wait_for_copies();
+    }
     __syncwarp();
   }
+
+  /// Whether the warp is the one of a walk that holds its states.
+  __device__ bool has_states() const { return !kIsHelped || !helps_; }
 
  private:
   /// What a lane makes of a group that comes.
@@ -142,129 +143,115 @@ class ForwardTeamWalk : public ForwardTiles<Form, ForwardTeamShared<Form, kRankS
     float out[kPack];
   };
 
-  template <typename View>
-  __device__ StepRows<T*> starting_at(const View& view, int64_t first, int row, int column) const {
-    StepRows<T*> rows = walk_rows<T>(view, warp_, first);
-    rows.origin = rows.at(row, column);
-    return rows;
-  }
-
-  // Where this lane's share of the copies comes from.
-  __device__ void locate_copies() {
-    const ScanDirection& in = params_.direction[warp_.direction];
-    const int place = thread_ % kTensorCopies;
-    copy_row_ = place / kRowCopies;
-    const int column = place % kRowCopies * kCopy;
-    copies_columns_ = column < warp_.num_channels;
-    const auto locate = [&](const auto& view) {
-      return starting_at(view, warp_.first_channel, copy_row_, column);
-    };
-    const StepRows<T*> u = locate(in.u);
-    const StepRows<T*> delta = kRankSteps == 0 ? locate(in.delta) : u;
-    const StepRows<T*> z = locate(params_.z);
-    const StepRows<T*> sums = locate(this->sums_view());
-    is_second_ = kTensors == 2 && thread_ >= kTensorCopies;
-    inputs_[0] = is_second_ ? delta : u;
-    gates_[0] = is_second_ ? sums : z;
-    if constexpr (kTensors == 1) {
-      inputs_[1] = delta;
-      gates_[1] = sums;
-    }
-    const int64_t first_state = warp_.group * Form::kPadded;
-    const int row = thread_ / kStateCopies;
-    const int state = thread_ % kStateCopies * 4;
-    if constexpr (kRankSteps > 0) dt_input_ = walk_rows<T>(in.dt_input, warp_, 0);
-    B_ = starting_at(in.B, first_state, row, state);
-    C_ = starting_at(in.C, first_state, row, state);
-  }
-
-  __device__ __forceinline__ void copy_channels(
-      const StepRows<T*>& from, int first, bool exists, T (&to)[kTokens][Form::kChannels]) const {
-    copy_async<16>(&to[0][0] + thread_ * kCopy, from.at(begin_ + first, 0), exists);
-  }
-
-  __device__ __forceinline__ void copy_states(
-      const StepRows<T*>& from, int first, T (&to)[kTokens][Form::kPadded]) const {
-    constexpr int kRows = kWarpSize / kStateCopies;  // that are copied at once
-#pragma unroll
-    for (int row = 0; row < kTokens; row += kRows) {
-      const bool exists = first + row + thread_ / kStateCopies < count_;
-      copy_async<4 * sizeof(T)>(
-          &to[row][0] + thread_ * 4, from.at(begin_ + first + row, 0), exists);
-    }
-  }
-
-  // Starts to copy a tile whose first token is `first` steps behind the walk's begin; zeros for
-  // what does not exist.
-  template <ForwardPhase kPhase>
-  __device__ __forceinline__ void fetch_tile(Tile& tile, int first) const {
-    const bool exists = copies_columns_ && first + copy_row_ < count_;
-    copy_channels(inputs_[0], first, exists && (kRankSteps == 0 || !is_second_), tile.u);
-    if constexpr (kRankSteps == 0 && kTensors == 1) {
-      copy_channels(inputs_[1], first, exists, tile.delta);
-    } else if constexpr (kRankSteps > 0) {
-      const int rank = static_cast<int>(params_.dt_rank);
-      copy_rows<kCopy, true>(dt_input_, begin_ + first, begin_ + count_, rank, tile.dt_input);
-    }
-    constexpr bool kIsSecond = kPhase == ForwardPhase::kSecondHalf;
-    if constexpr (finishes(kPhase)) {
-      copy_channels(gates_[0], first, exists && (kIsSecond || !is_second_), tile.z);
-      if constexpr (kIsSecond && kTensors == 1) copy_channels(gates_[1], first, exists, tile.sums);
-    }
-    copy_states(B_, first, tile.B);
-    if constexpr (kPhase != ForwardPhase::kStates) copy_states(C_, first, tile.C);
-    commit_copies();
-  }
-
-  // Until a tile has come, of which one that was fetched after it need not have.
-  __device__ __forceinline__ void await_tile(Tile& tile) const {
-    wait_for_groups<1>();
-    __syncwarp();
-    if constexpr (kRankSteps > 0) {
-      this->projection_.apply(tile.dt_input, tile.delta);
+  __device__ __forceinline__ static void wait_for_warps() {
+    if constexpr (kIsHelped) {
+      __syncthreads();
+    } else {
       __syncwarp();
+    }
+  }
+
+  // Where in shared memory the lane's share of a group is: of dt and dt u, of B (half of the lanes)
+  // or C, and of the sums.
+  __device__ void locate_group() {
+    items_to_ = column_ ^ ((row_ / 2 * Form::kChannels / 8 + column_ / 8) % kPack);
+#pragma unroll
+    for (int i = 0; i < kPack; ++i) items_[i] = lane_.channel ^ ((i + lane_.channel / 8) % kPack);
+
+    constexpr int kStateLanes = Form::kPadded / kStatePack;
+    const bool is_C = thread_ >= kWarpSize / 2;
+    const int row = thread_ / kStateLanes % kGroup;
+    const int state = thread_ % kStateLanes * kStatePack;
+    const Tile& tile = shared_.tiles[0];
+    own_states_ = &(is_C ? tile.C : tile.B)[row][state];
+    states_to_ = (is_C * kGroup + row) * Form::kPadded + (state ^ (row / 2 % kTurns * 4));
+#pragma unroll
+    for (int i = 0; i < kTurns; ++i) states_[i] = lane_.first_state ^ (i * 4);
+
+    const int sum = lane_.channel * kLanes + thread_ / Form::kChannels;
+    const int first_part = column_ * kLanes / 4 + row_ % kSumPacks;
+#pragma unroll
+    for (int i = 0; i < kSumPacks; ++i) {
+      sums_to_[i] = &shared_.sums[0][0][sum ^ (i * 4)];
+      parts_[i] = &shared_.sums[0][row_][(first_part ^ i) * 4];
     }
   }
 
   // Walks a group, while the next one is made and the one before is completed. What it reads others
   // left before the last barrier; what it writes nobody reads before the next.
   template <ForwardPhase kPhase>
-  __device__ __forceinline__ void step(
-      const Tile& coming, const Tile& before, int first, int group) {
-    const typename Shared::Ready& ready = shared_.ready[group % 2];
-    float sums[kGroup];
-#pragma unroll
-    for (int i = 0; i < kGroup; ++i) {
-      const float2 item = ready.items[i][lane_.channel];
-      const float* B = &ready.bc[0][i][lane_.first_state];
-      const float* C = &ready.bc[1][i][lane_.first_state];
-      if constexpr (kPhase == ForwardPhase::kStates) {
-        this->sum_dt_ += item.x;
-        advance_states(lane_, item.x, item.y, B);
+  __device__ __forceinline__ void step(int coming, int before, int first, int group) {
+    const int next = group + 1;
+    const auto serve = [&](auto between) {
+      const Made made = make<kPhase>(coming, next % kTileGroups, first + next * kGroup);
+      const Completed completed = complete<kPhase>(before, (group + kTileGroups - 1) % kTileGroups);
+      keep<kPhase>(made, next % 2);
+      between();
+      write<kPhase>(completed, first + (group - 1) * kGroup);
+    };
+    if constexpr (kIsHelped) {
+      if (helps_) {
+        serve([] {});
       } else {
-        sums[i] = advance(lane_, item.x, item.y, B, C);
+        float sums[kGroup];
+        walk<kPhase>(group, sums);
+        leave_sums<kPhase>(group, sums);
+      }
+    } else {
+      float sums[kGroup];
+      walk<kPhase>(group, sums);
+      serve([&] { leave_sums<kPhase>(group, sums); });
+    }
+  }
+
+  template <ForwardPhase kPhase>
+  __device__ __forceinline__ void walk(int group, float (&sums)[kGroup]) {
+    const typename Shared::Ready& ready = shared_.ready[group % 2];
+#pragma unroll
+    for (int i = 0; i < kGroup; i += 2) {
+      float items[4];
+      load_pack<4>(&ready.items[i / 2][items_[i / 2 * Form::kChannels / 8 % kPack]][0].x, items);
+#pragma unroll
+      for (int k = 0; k < 2; ++k) {
+        sums[i + k] = advance_token<kPhase>(ready, i + k, items[2 * k], items[2 * k + 1]);
       }
     }
-    const int next = group + 1;
-    const Made made = make<kPhase>(coming, next % kTileGroups, first + next * kGroup);
-    const Completed completed = complete<kPhase>(before, (group + kTileGroups - 1) % kTileGroups);
-    keep<kPhase>(made, next % 2);
+  }
+
+  template <ForwardPhase kPhase>
+  __device__ __forceinline__ void leave_sums(int group, const float (&sums)[kGroup]) const {
     if constexpr (kPhase != ForwardPhase::kStates) {
 #pragma unroll
-      for (int i = 0; i < kGroup; ++i) shared_.sums[group % 2][i][sum_place_] = sums[i];
+      for (int i = 0; i < kGroup; ++i) {
+        sums_to_[i % kSumPacks][(group % 2 * kGroup + i) * kWarpSize] = sums[i];
+      }
     }
-    write<kPhase>(completed, first + (group - 1) * kGroup);
+  }
+
+  // The lane's share of C h after a token of a group.
+  template <ForwardPhase kPhase>
+  __device__ __forceinline__ float advance_token(
+      const typename Shared::Ready& ready, int token, float dt, float input) {
+    const int state = states_[token / 2 % kTurns];
+    const float* B = &ready.bc[0][token][state];
+    if constexpr (kPhase == ForwardPhase::kStates) {
+      this->sum_dt_ += dt;
+      advance_states(lane_, dt, input, B);
+      return 0.0F;
+    } else {
+      return advance(lane_, dt, input, B, &ready.bc[1][token][state]);
+    }
   }
 
   // Of a group of a tile, whose first token is `first` steps behind the walk's begin.
   template <ForwardPhase kPhase>
-  __device__ __forceinline__ Made make(const Tile& from, int group, int first) const {
-    const int row = group * kGroup + row_;
+  __device__ __forceinline__ Made make(int tile, int group, int first) const {
+    const T* from = own_ + tile + group * kGroup * Form::kChannels;
     const bool exists = first + row_ < count_;
     float dt[kPack];
     float u[kPack];
-    load_pack<kPack>(&from.delta[row][column_], dt);
-    load_pack<kPack>(&from.u[row][column_], u);
+    load_pack<kPack>(from + kDelta, dt);
+    load_pack<kPack>(from, u);
     Made made;
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
@@ -272,10 +259,8 @@ class ForwardTeamWalk : public ForwardTiles<Form, ForwardTeamShared<Form, kRankS
       made.items[2 * i] = exists ? softplus : 0.0F;
       made.items[2 * i + 1] = made.items[2 * i] * u[i];
     }
-    const StatePlace place = state_place();
-    if (place.which == 0 || kPhase != ForwardPhase::kStates) {
-      const auto& states = place.which == 0 ? from.B : from.C;
-      load_pack<kStatePack>(&states[group * kGroup + place.row][place.state], made.states);
+    if (thread_ < kWarpSize / 2 || kPhase != ForwardPhase::kStates) {
+      load_pack<kStatePack>(own_states_ + tile + group * kGroup * Form::kPadded, made.states);
     }
     return made;
   }
@@ -283,42 +268,42 @@ class ForwardTeamWalk : public ForwardTiles<Form, ForwardTeamShared<Form, kRankS
   template <ForwardPhase kPhase>
   __device__ __forceinline__ void keep(const Made& made, int parity) const {
     typename Shared::Ready& ready = shared_.ready[parity];
-    store_pack<2 * kPack>(made.items, &ready.items[row_][column_].x);
-    const StatePlace place = state_place();
-    if (place.which == 0 || kPhase != ForwardPhase::kStates) {
-      store_pack<kStatePack>(made.states, &ready.bc[place.which][place.row][place.state]);
+#pragma unroll
+    for (int i = 0; i < kPack; ++i) {
+      const float item[2] = {made.items[2 * i], made.items[2 * i + 1]};
+      store_pack<2>(item, &ready.items[row_ / 2][items_to_ ^ i][row_ % 2].x);
+    }
+    if (thread_ < kWarpSize / 2 || kPhase != ForwardPhase::kStates) {
+#pragma unroll
+      for (int i = 0; i < kStatePack; i += 4) {
+        const float states[4] = {
+            made.states[i], made.states[i + 1], made.states[i + 2], made.states[i + 3]};
+        store_pack<4>(states, &ready.bc[0][0][0] + (states_to_ ^ i));
+      }
     }
   }
 
-  // The states of B (which 0) or C of a group's row that a lane converts.
-  struct StatePlace {
-    int which;
-    int row;
-    int state;
-  };
-  __device__ __forceinline__ StatePlace state_place() const {
-    constexpr int kStateLanes = Form::kPadded / kStatePack;
-    return {
-        thread_ / (kWarpSize / 2),
-        thread_ / kStateLanes % kGroup,
-        thread_ % kStateLanes * kStatePack};
-  }
-
   template <ForwardPhase kPhase>
-  __device__ __forceinline__ Completed complete(const Tile& from, int group) const {
+  __device__ __forceinline__ Completed complete(int tile, int group) const {
     Completed completed = {};
     if (kPhase == ForwardPhase::kStates) {
       return completed;
     }
-    const int row = group * kGroup + row_;
+    const T* from = own_ + tile + group * kGroup * Form::kChannels;
     float parts[kPack * kLanes];
-    load_pack<kPack * kLanes>(&shared_.sums[group % 2][row_][column_ * kLanes], parts);
+#pragma unroll
+    for (int i = 0; i < kSumPacks; ++i) {
+      float pack[4];
+      load_pack<4>(parts_[i] + group % 2 * kGroup * kWarpSize, pack);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) parts[4 * i + k] = pack[k];
+    }
     float y[kPack];
-    load_pack<kPack>(&from.u[row][column_], y);
+    load_pack<kPack>(from, y);
     float other[kPack] = {};
-    if (kPhase == ForwardPhase::kSecondHalf) load_pack<kPack>(&from.sums[row][column_], other);
+    if (kPhase == ForwardPhase::kSecondHalf) load_pack<kPack>(from + kSums, other);
     float z[kPack] = {};
-    if (finishes(kPhase)) load_pack<kPack>(&from.z[row][column_], z);
+    if (finishes(kPhase)) load_pack<kPack>(from + kZ, z);
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
       float sum = parts[i * kLanes];
@@ -334,49 +319,50 @@ class ForwardTeamWalk : public ForwardTiles<Form, ForwardTeamShared<Form, kRankS
 
   // A group whose first token is `first` steps behind the walk's begin, or before it.
   template <ForwardPhase kPhase>
-  __device__ __forceinline__ void write(const Completed& completed, int first) const {
+  __device__ __forceinline__ void write(const Completed& completed, int first) {
     if (kPhase == ForwardPhase::kStates) {
       return;
     }
-    const bool exists = static_cast<unsigned>(first + row_) < static_cast<unsigned>(count_) &&
-                        column_ < warp_.num_channels;
-    const int step = begin_ + first;
-    if (exists && (!finishes(kPhase) || has_sums_)) {
-      store_pack<kPack>(completed.sum, sums_.at(step, 0));
-    }
-    if (finishes(kPhase) && exists && has_out_) {
-      store_pack<kPack>(completed.out, out_.at(step, 0));
-    }
+    const bool exists = static_cast<unsigned>(first + row_) < static_cast<unsigned>(num_rows_);
+    if (exists && (!finishes(kPhase) || has_sums_)) store_pack<kPack>(completed.sum, y_to_);
+    if (exists && finishes(kPhase) && has_out_) store_pack<kPack>(completed.out, out_to_);
+    y_to_ += int64_t{kGroup} * sums_.stride;
+    out_to_ += int64_t{kGroup} * out_.stride;
   }
 
   ScanLane<Form>& lane_;
   int row_;  // the lane's token of a group, and its first channel there
   int column_;
-  int sum_place_;  // of the lane's share of a token's sums
+  const T* own_;         // the same of the first tile's u
+  const T* own_states_;  // and of its B or C, of which the lane converts a part
+  int states_to_;        // where those go
+  int states_[kTurns];   // the lane's own, by order of the row
+  int items_to_;         // dt and dt u: channels, too, have an order in each row, for the banks
+  int items_[kPack];
+  float* sums_to_[kSumPacks];      // the lane's share of the sums, by order of the row
+  const float* parts_[kSumPacks];  // what it adds up
   bool has_sums_;
   bool has_out_;
-  int begin_ = 0;  // steps being walked
-  int count_ = 0;
+  bool helps_;  // does what is not the walk itself
   float bias_[kPack];
   float D_[kPack];
-  // What the lane copies into a tile, and completes: from its own row and column on.
-  StepRows<T*> inputs_[kTensors == 2 ? 1 : 2];
-  StepRows<T*> gates_[kTensors == 2 ? 1 : 2];
-  StepRows<T*> dt_input_;
-  StepRows<T*> B_;
-  StepRows<T*> C_;
-  StepRows<T*> sums_;
+  StepRows<T*> sums_;  // what the lane completes, from its own row and column on
   StepRows<T*> out_;
-  int copy_row_;
-  bool copies_columns_;
-  bool is_second_;  // of two tensors that are copied at once
+  int num_rows_ = 0;  // steps of which the lane's channels exist
+  T* y_to_;           // of the group that is written next
+  T* out_to_;
 };
 
 template <typename Form, int kRankSteps>
-__global__ void __launch_bounds__(kMaxDirections* kWarpSize, 6)
+__global__ void __launch_bounds__(kMaxDirections* kWarpSize* Form::kWalkWarps, 6 / Form::kWalkWarps)
     scan_forward_team_kernel(ScanParams params, ScanSplit split) {
   static_assert(Form::kIsPlain && Form::kChannelLanes > 1, "a channel a team of lanes");
-  forward_by_walk<ForwardTeamWalk<Form, kRankSteps>, Form>(params, split);
+  const ScanWarp warp = locate_warp(params, split, Form::kChannels, kWarpSize * Form::kWalkWarps);
+  ScanLane<Form> lane(params, warp);
+  lane.enter(params, warp, split);
+  ForwardTeamWalk<Form, kRankSteps> walk(params, warp, lane);
+  walk_chunk(walk, params, warp);
+  if (walk.has_states()) lane.leave(params, warp, split);
 }
 
 }  // namespace

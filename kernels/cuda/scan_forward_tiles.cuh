@@ -18,7 +18,10 @@ template <typename Form, int kSteps, int kTiles>
 struct ForwardTilesShared {
   using T = typename Form::Storage;
   static constexpr int kRankSteps = kSteps;
-  static constexpr int kTokens = 32 / sizeof(T);  // of a tile: 16 in 16 bits
+  // Of a tile: 16 in 16 bits; where two warps share a walk, so many that every lane of one copies
+  // 16 bytes of a tensor.
+  static constexpr int kTokens =
+      Form::kWalkWarps == 1 ? 32 / sizeof(T) : 16 * kWarpSize / (Form::kChannels * sizeof(T));
   static constexpr int kChannels = Form::kChannels;
   static constexpr int kStates = Form::kPadded;
   static constexpr int kDtColumns = kRankSteps == 0 ? 1 : kRankStep * kRankSteps;
@@ -50,7 +53,7 @@ class ForwardTiles {
   __device__ ForwardTiles(const ScanParams& params, const ScanWarp& warp)
       : params_(params),
         warp_(warp),
-        shared_(block_shared<Shared>()[threadIdx.x / kWarpSize]),
+        shared_(block_shared<Shared>()[threadIdx.x / (kWarpSize * Form::kWalkWarps)]),
         thread_(static_cast<int>(threadIdx.x) % kWarpSize) {
     if constexpr (kRankSteps > 0) {
       const int rank = static_cast<int>(params.dt_rank);

@@ -19,10 +19,13 @@ constexpr int kMostRankSteps = 2;
 /// 16-bit storage type; a rank below kSteps * kRankStep is filled up with zeros.
 template <typename T, int kSteps, int kChannels>
 class DtProjection {
-  static constexpr int kTokens = 16;
   static constexpr int kProducts = kChannels / 8;  // of 8 channels each
 
  public:
+  static constexpr int kTokens = 16;
+  using Input = T[kTokens][kRankStep * kSteps];
+  using Delta = T[kTokens][kChannels];
+
   /// weight: (channels, rank), those of the warp first; rank even.
   __device__ void load(const T* weight, int channels, int rank) {
 #pragma unroll
@@ -41,8 +44,7 @@ class DtProjection {
   }
 
   /// dt: as many columns as there are steps, absent ones 0. Other lanes see delta after a barrier.
-  __device__ __forceinline__ void apply(
-      const T (&dt)[kTokens][kRankStep * kSteps], T (&delta)[kTokens][kChannels]) const {
+  __device__ __forceinline__ void apply(const Input& dt, Delta& delta) const {
     float sums[kProducts][4] = {};
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {

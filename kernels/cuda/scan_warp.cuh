@@ -25,8 +25,9 @@ struct ScanSplit {
 
 /// How a lane holds a channel: kStates of its states, the rest in kLanes - 1 neighbouring lanes.
 /// kPlain, known when the kernel is compiled, is the model's own case: gate, softplus and bias are
-/// there, d_state is kStates * kLanes, every 16 bytes of a row are aligned.
-template <typename T, int kStates, int kLanes, bool kPlain = false>
+/// there, d_state is kStates * kLanes, every 16 bytes of a row are aligned. With kWarps of 2 a
+/// second warp helps in each walk.
+template <typename T, int kStates, int kLanes, bool kPlain = false, int kWarps = 1>
 struct ScanForm {
   using Storage = T;
   static constexpr bool kIsPlain = kPlain;
@@ -34,6 +35,7 @@ struct ScanForm {
   static constexpr int kChannelLanes = kLanes;
   static constexpr int kChannels = kWarpSize / kLanes;
   static constexpr int kPadded = kStates * kLanes;  // states with those that only fill up
+  static constexpr int kWalkWarps = kWarps;
 
   /// One warp's shared memory.
   struct Shared {
@@ -90,14 +92,17 @@ __device__ inline ScanWarp locate_walk(
   return warp;
 }
 
-/// A block has one warp for each of its directions; without both, directions are the slowest part
-/// of its index.
+/// A block has walk_threads threads for each of its directions; without both, directions are the
+/// slowest part of its index.
 __device__ inline ScanWarp locate_warp(
-    const ScanParams& params, const ScanSplit& split, int tile_width) {
+    const ScanParams& params,
+    const ScanSplit& split,
+    int tile_width,
+    int walk_threads = kWarpSize) {
   const int64_t tiles = params.groups * scan_tiles_per_group(params, tile_width);
   const int64_t walks = params.batch * split.num_chunks * tiles;
   const int direction =
-      static_cast<int>(blockIdx.x / walks) + static_cast<int>(threadIdx.x) / kWarpSize;
+      static_cast<int>(blockIdx.x / walks) + static_cast<int>(threadIdx.x) / walk_threads;
   return locate_walk(params, split, tile_width, blockIdx.x % walks, direction);
 }
 

@@ -22,11 +22,20 @@ namespace {
 // Measured on one H200; docs/kernels.md has the figures. Warps here have 32 channels.
 constexpr int64_t kFewWarps = 700;   // below this, one lane a channel leaves schedulers idle
 constexpr int64_t kPairWarps = 800;  // the same where no states are kept: two lanes do better
-constexpr int64_t kTeamWarps = 400;  // below this, four
-// Below so many warps a sequence is cut if each token gains so much, by the warps that are missing,
-// that it pays for two more launches.
-constexpr int64_t kCutWarps = 105;
-constexpr int64_t kCutGain = 21500;
+// Below these, while a multiprocessor has room for all blocks that come to it: two lanes a channel
+// and a helper; four lanes; two and a helper; four and a helper, if tokens are many or no
+// multiprocessor has a second block.
+constexpr int64_t kTeamWarps = 400;
+constexpr int64_t kFourWarps = 320;
+constexpr int64_t kPairHelpWarps = 265;
+constexpr int64_t kHelpWarps = 198;
+constexpr int64_t kHelpTokens = 640;
+constexpr int64_t kLoneWarps = 66;
+// A sequence is cut if each token gains so much, by the warps that are missing to so many (the
+// second number below kLoneWarps), that it pays for two more launches.
+constexpr int64_t kCutWarps = 96;
+constexpr int64_t kLoneCutWarps = 72;
+constexpr int64_t kCutGain = 25000;
 constexpr int64_t kGeneralCutWarps = 350;  // the same where the case is not plain, without a gain
 constexpr int64_t kEnoughWarps = 800;      // that chunks should make
 constexpr int64_t kLongestChunk = 384;
@@ -128,13 +137,18 @@ int64_t round_chunk(int64_t tokens) {
   return std::min(steps * kShortestChunk, kLongestChunk);
 }
 
+bool cut_pays(int64_t seqlen, int64_t num_warps) {
+  const int64_t enough = num_warps < kLoneWarps ? kLoneCutWarps : kCutWarps;
+  return seqlen * (enough - num_warps) > kCutGain;
+}
+
 /// Tokens of a chunk; all of them where the sequence is not cut. By the sizes alone, as workspaces
 /// are asked for.
 int64_t chunk_tokens(const ScanParams& params) {
   const int64_t num_warps = num_channel_warps(params);
   const int64_t for_pairs = divide_up(num_warps * params.seqlen, kEnoughWarps);
   const int64_t chunk = round_chunk(for_pairs + kShortestChunk - 1);
-  const bool is_cut = is_plain(params) ? params.seqlen * (kCutWarps - num_warps) > kCutGain
+  const bool is_cut = is_plain(params) ? cut_pays(params.seqlen, num_warps)
                                        : params.seqlen > 3 * chunk && num_warps < kGeneralCutWarps;
   if (!is_cut) {
     return params.seqlen;
@@ -163,9 +177,25 @@ void visit_general_form(const ScanParams& params, int64_t num_warps, F f) {
   }
 }
 
-/// The plain case with kLanes lanes a channel.
-template <typename T, int kLanes>
-using PlainForm = ScanForm<T, 16 / kLanes, kLanes, true>;
+/// The plain case with kLanes lanes a channel and kWarps warps a walk.
+template <typename T, int kLanes, int kWarps = 1>
+using PlainForm = ScanForm<T, 16 / kLanes, kLanes, true, kWarps>;
+
+/// Calls f with the form of the plain case by teams.
+template <typename T, typename F>
+void visit_team_form(const ScanParams& params, const ScanSplit& split, F f) {
+  const int64_t num_warps = num_channel_warps(params);
+  const bool takes_fours = num_warps < kHelpWarps || num_warps >= kPairHelpWarps;
+  if (split.num_chunks > 1 || num_warps >= kTeamWarps) {
+    f(PlainForm<T, 2>{});
+  } else if (num_warps >= kFourWarps || !takes_fours) {
+    f(PlainForm<T, 2, 2>{});
+  } else if (num_warps < kLoneWarps || (num_warps < kHelpWarps && params.seqlen >= kHelpTokens)) {
+    f(PlainForm<T, 4, 2>{});
+  } else {
+    f(PlainForm<T, 4>{});
+  }
+}
 
 /// A launch with `warps` warps, which share `Shared` each, in every block.
 template <typename Form, typename Shared>
@@ -214,12 +244,12 @@ void launch_tiles(const ScanParams& params, const ScanSplit& split, void* stream
   } else {
     const auto launch = [&](auto form) {
       using Form = decltype(form);
-      const LaunchShape shape =
+      LaunchShape shape =
           warp_shape<Form, ForwardTeamShared<Form, kRankSteps>>(params, split, warps, stream);
+      shape.block.x *= Form::kWalkWarps;
       VIM_LAUNCH((scan_forward_team_kernel<Form, kRankSteps>), shape, params, split);
     };
-    const bool has_very_few_rows = split.num_chunks == 1 && num_channel_warps(params) < kTeamWarps;
-    has_very_few_rows ? launch(PlainForm<T, 4>{}) : launch(PlainForm<T, 2>{});
+    visit_team_form<T>(params, split, launch);
   }
 }
 

@@ -218,10 +218,33 @@ ScanCase lane_chunks_case() {
 
 std::vector<ScanCase> team_cases() {
   return {
-      with(sized(130, 97, 8, 16), "teams, bf16", model_like),
+      with(sized(135, 97, 8, 16), "teams, bf16", model_like),
       with(sized(202, 19, 12, 16), "pairs, float", walk_both_ways),
       with(sized(202, 35, 8, 16), "pairs, bf16", model_like),
-      with(sized(404, 18, 8, 16), "pairs, one direction", [](ScanCase& s) {
+      with(
+          sized(404, 18, 8, 16),
+          "pairs, one direction",
+          [](ScanCase& s) {
+            s.dtype = DType::kFloat16;
+            s.reversed = true;
+          }),
+      with(sized(2, 259, 8, 16), "teams with a helper, bf16", model_like),
+      with(sized(1, 282, 12, 16), "teams with a helper, float", walk_both_ways),
+      with(
+          sized(3, 274, 8, 16),
+          "teams with a helper, one direction",
+          [](ScanCase& s) {
+            s.dtype = DType::kFloat16;
+            s.reversed = true;
+          }),
+      with(
+          sized(65, 3, 32, 16),
+          "teams with a helper, few tokens",
+          [](ScanCase& s) { s.dtype = DType::kBFloat16; }),
+      with(sized(130, 35, 8, 16), "pairs with a helper, bf16", model_like),
+      with(sized(162, 19, 12, 16), "pairs with a helper, float", walk_both_ways),
+      with(sized(54, 1, 72, 16), "pairs with a helper, one token", model_like),
+      with(sized(324, 18, 8, 16), "pairs with a helper, one direction", [](ScanCase& s) {
         s.dtype = DType::kFloat16;
         s.reversed = true;
       })};
@@ -231,7 +254,7 @@ namespace {
 
 // The forward's forms for few rows: whole sequences a block, with 8 and 4 lanes a channel; four
 // lanes a channel, with part of a tile; pairs, with and without cuts; a lane a channel where cuts
-// make many warps.
+// make many warps. team_cases() has those with a helper.
 std::vector<ScanCase> few_row_cases() {
   return {
       with(sized(2, 21, 96, 16), "blocks, 8 lanes, float", walk_both_ways),
@@ -260,7 +283,7 @@ std::vector<ScanCase> few_row_cases() {
             s.reversed = true;
           }),
       with(sized(68, 1, 72, 16), "pairs, one token", model_like),
-      with(sized(1, 300, 40, 16), "pairs and chunks, bf16", model_like),
+      with(sized(1, 450, 40, 16), "pairs and chunks, bf16", model_like),
       lane_chunks_case(),
       with(sized(1, 130, 10, 16), "chunks of an odd width", walk_both_ways),
   };

@@ -159,8 +159,15 @@ void check_projection(const KernelDevice& device) {
   constexpr int64_t kTeams = 8;  // samples for which four lanes a channel are taken, pairs, and one
   constexpr int64_t kPairs = 40;
   constexpr int64_t kLanes = 95;
+  constexpr int64_t kHelpedTeams = 1;  // with a helper: of so many tokens
+  constexpr int64_t kHelpedTokens = 263;
+  constexpr int64_t kHelpedPairs = 36;
   for (const auto& [batch, tokens, dtype, rank] :
-       {std::tuple(kTeams, int64_t{37}, DType::kBFloat16, 24),
+       {std::tuple(kHelpedTeams, kHelpedTokens, DType::kBFloat16, 24),
+        std::tuple(kHelpedTeams, kHelpedTokens, DType::kFloat16, 16),
+        std::tuple(kHelpedPairs, kFewTokens, DType::kBFloat16, 24),
+        std::tuple(kHelpedPairs, kFewTokens, DType::kFloat16, 16),
+        std::tuple(kTeams, int64_t{37}, DType::kBFloat16, 24),
         std::tuple(kTeams, int64_t{37}, DType::kFloat16, 16),
         std::tuple(kPairs, kFewTokens, DType::kBFloat16, 24),
         std::tuple(kPairs, kFewTokens, DType::kFloat16, 16),
@@ -302,8 +309,10 @@ TEST_CASE("the emulated scan gives the same bits in every order", "[scan][emulat
   for (const ScanCase& scan :
        {with(sized(2, 50, 70, 16), "both directions", walk_both_ways),
         with(sized(2, 50, 72, 16), "blocks", model_like),
-        with(sized(130, 19, 8, 16), "teams", model_like),
+        with(sized(135, 19, 8, 16), "teams", model_like),
         with(sized(202, 19, 8, 16), "pairs", model_like),
+        with(sized(1, 259, 8, 16), "teams with a helper", model_like),
+        with(sized(162, 19, 8, 16), "pairs with a helper", model_like),
         with(sized(1, 450, 10, 40), "chunks and segments", walk_both_ways)}) {
     const Tensors inputs = round_to_storage(scan, make_scan_inputs(scan, 3));
     emulation::set_seed(1);
