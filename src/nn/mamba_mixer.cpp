@@ -163,20 +163,12 @@ at::Tensor MambaMixerImpl::forward(
 
 at::Tensor MambaMixerImpl::forward_at(
     const at::Tensor& tokens, int64_t slot, const ops::PreparedBranches& prepared) {
-  const bool has_two = options_.bimamba == Bimamba::kV2;
-  std::vector<at::Tensor> seen = {tokens.narrow(1, 0, slot + 1)};
-  if (has_two) {
-    seen.push_back(tokens.narrow(1, slot, tokens.size(1) - slot));
-  }
-  std::vector<at::Tensor> xz(seen.size());
-  if (at::GradMode::is_enabled()) {
-    xz = project_in(seen);
-  }
-  const auto all = branches();
+  const std::vector<ops::Branch> all = branches();
+  const std::vector<at::Tensor> xz = project_sides(tokens, slot);
   ops::BidirectionalMambaOptions options = core_options(prepared);
   const ops::PreparedBranches of_all = options.prepared;
   at::Tensor sum;
-  for (size_t i = 0; i < seen.size(); ++i) {
+  for (size_t i = 0; i < xz.size(); ++i) {
     const auto place = static_cast<int64_t>(i);
     if (of_all.A.defined()) {
       options.prepared = {
@@ -184,19 +176,31 @@ at::Tensor MambaMixerImpl::forward_at(
           of_all.dt_proj.narrow(0, place, 1),
           of_all.A.narrow(0, place, 1)};
     }
-    const at::Tensor y = ops::bidirectional_mamba(
-        xz[i].defined() ? xz[i] : in_proj_->forward(seen[i]), {all[i]}, options);
+    const at::Tensor y = ops::bidirectional_mamba(xz[i], {all[i]}, options);
     const at::Tensor token = y.narrow(1, i == 0 ? slot : 0, 1);
     sum = i == 0 ? token : sum + token;
   }
   return scaled(out_proj_->forward(sum));
 }
 
-// The in-projection of several runs of tokens, (batch, seqlen, embed_dim) each, as one product: its
-// weight's gradient may be written only once.
-std::vector<at::Tensor> MambaMixerImpl::project_in(const std::vector<at::Tensor>& parts) {
+// The in-projection of what each direction sees before it reaches the slot: the tokens up to it
+// and, with two directions, those from it on. One product: the weight's gradient may be written
+// only once.
+std::vector<at::Tensor> MambaMixerImpl::project_sides(const at::Tensor& tokens, int64_t slot) {
+  const auto sides = [&](const at::Tensor& all) {
+    std::vector<at::Tensor> result = {all.narrow(1, 0, slot + 1)};
+    if (options_.bimamba == Bimamba::kV2) {
+      result.push_back(all.narrow(1, slot, all.size(1) - slot));
+    }
+    return result;
+  };
+  if (!at::GradMode::is_enabled()) {
+    return sides(in_proj_->forward(tokens));
+  }
+  // The gradient of a view would be filled up with zeros: rows side by side instead.
   std::vector<at::Tensor> rows;
   std::vector<int64_t> num_rows;
+  const std::vector<at::Tensor> parts = sides(tokens);
   for (const at::Tensor& part : parts) {
     rows.push_back(part.flatten(0, 1));
     num_rows.push_back(rows.back().size(0));

@@ -82,7 +82,7 @@ class MambaMixerImpl : public torch::nn::Module {
   void draw_dt_proj(Direction& direction, at::Generator& generator, bool draws_delta);
   ops::Branch make_branch(const Direction& direction, bool reversed) const;
   ops::BidirectionalMambaOptions core_options(const ops::PreparedBranches& prepared) const;
-  std::vector<at::Tensor> project_in(const std::vector<at::Tensor>& parts);
+  std::vector<at::Tensor> project_sides(const at::Tensor& tokens, int64_t slot);
   at::Tensor scaled(const at::Tensor& out) const;
 
   MambaMixerOptions options_;

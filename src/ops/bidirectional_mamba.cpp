@@ -166,7 +166,8 @@ void check_branch(const at::Tensor& xz, const Branch& branch, const Branch& firs
 
 void check_core(const at::Tensor& xz, const std::vector<Branch>& branches) {
   TORCH_CHECK(
-      xz.dim() == 3 && xz.size(2) % 2 == 0 && xz.is_contiguous() && xz.numel() > 0,
+      xz.dim() == 3 && xz.size(2) % 2 == 0 && xz.numel() > 0 &&
+          (xz.is_contiguous() || !at::GradMode::is_enabled()),
       "bidirectional_mamba: xz must be a contiguous, non-empty (batch, seqlen, 2 d_inner), got ",
       xz.sizes());
   TORCH_CHECK(

@@ -62,9 +62,10 @@ struct BidirectionalMambaOptions {
 
 /// Returns y = scale * (sum over branches of scan(conv(x))) * silu(z) as (batch, seqlen, d_inner),
 /// or y out_proj^T as (batch, seqlen, embed_dim). xz: (batch, seqlen, 2 d_inner), float, bfloat16
-/// or half, x in the first half of the channels. One or two branches. y is not kept for the
-/// backward. Throws c10::Error on a mismatch. Deterministic, bit for bit. Source: Vim (arXiv
-/// 2401.09417), algorithm 1; vim_spec 2.3 and 2.4.
+/// or half, x in the first half of the channels; contiguous, but without gradients a view with
+/// channel stride 1 will do. One or two branches. y is not kept for the backward. Throws c10::Error
+/// on a mismatch. Deterministic, bit for bit. Source: Vim (arXiv 2401.09417), algorithm 1;
+/// vim_spec 2.3 and 2.4.
 at::Tensor bidirectional_mamba(
     const at::Tensor& xz,
     const std::vector<Branch>& branches,

@@ -212,6 +212,16 @@ void check_overwritten(const Problem& problem) {
   CHECK(same_bits(overwritten.xz.narrow(2, 0, kInner), run(original)));
 }
 
+TEST_CASE("without gradients some of the tokens serve as they lie among the others") {
+  const Problem whole = make_problem(Mode::kV2, 7);
+  Problem part = whole;
+  part.xz = whole.xz.narrow(1, 2, 4);
+  const at::NoGradGuard no_grad;
+  const at::Tensor among = run(part);
+  part.xz = part.xz.contiguous();
+  CHECK(same_bits(among, run(part)));
+}
+
 TEST_CASE("without gradients the gated sum may take the place of x, with the same result") {
   for (const Mode mode : {Mode::kNone, Mode::kV1, Mode::kV2}) {
     CAPTURE(static_cast<int>(mode));
@@ -266,6 +276,29 @@ TEST_CASE("the emulated kernels keep states, rounded to 16 bits, where rows are 
     is_rounded = is_rounded || !same_bits(kept[i], computed[i]);
   }
   CHECK(is_rounded);
+}
+
+// Columns of the projections that a convolution's forward was last asked for.
+int64_t columns_asked_for = 0;
+
+TEST_CASE("the convolution's kernel makes the small projection where it serves the sizes") {
+  kernels::DeviceEntries entries = kernels::emulated::entries();
+  entries.causal_conv1d_forward = [](const kernels::ConvParams& params, void* stream) {
+    columns_asked_for = params.columns;
+    kernels::emulated::entries().causal_conv1d_forward(params, stream);
+  };
+  for (const Mode mode : {Mode::kNone, Mode::kV1, Mode::kV2}) {
+    for (const int64_t rank : {12, 24}) {
+      CAPTURE(static_cast<int>(mode), rank);
+      Problem problem = make_problem(mode, 9, true, {2, 384, 16, rank});
+      problem.xz = problem.xz.to(at::kBFloat16);
+      const at::Tensor expected = run(problem);
+      const test::EmulatedOps emulated;
+      override_device_entries(&entries);
+      CHECK(relative_error(run(problem), expected) < kBFloat16Output);
+      CHECK(columns_asked_for == (rank == 12 ? 48 : 0));
+    }
+  }
 }
 
 // dt's 12 columns are filled up to 16 there, as in Vim-tiny; 24 need nothing, as in Vim-small.
