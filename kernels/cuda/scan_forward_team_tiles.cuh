@@ -115,9 +115,7 @@ class ForwardTeamTiles : public ForwardTiles<Form, ForwardTeamShared<Form, kRank
       Tile& tile = tile_at(at);
 #pragma unroll
       for (int row = 0; row < kTokens; row += Projection::kTokens) {
-        this->projection_.apply(
-            *reinterpret_cast<const typename Projection::Input*>(tile.dt_input[row]),
-            *reinterpret_cast<typename Projection::Delta*>(tile.delta[row]));
+        this->projection_.apply(tile.dt_input + row, tile.delta + row);
       }
       __syncwarp();
     }

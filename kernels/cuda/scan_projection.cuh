@@ -23,8 +23,6 @@ class DtProjection {
 
  public:
   static constexpr int kTokens = 16;
-  using Input = T[kTokens][kRankStep * kSteps];
-  using Delta = T[kTokens][kChannels];
 
   /// weight: (channels, rank), those of the warp first; rank even.
   __device__ void load(const T* weight, int channels, int rank) {
@@ -43,8 +41,10 @@ class DtProjection {
     }
   }
 
-  /// dt: as many columns as there are steps, absent ones 0. Other lanes see delta after a barrier.
-  __device__ __forceinline__ void apply(const Input& dt, Delta& delta) const {
+  /// dt, delta: kTokens rows; of dt as many columns as there are steps, absent ones 0. Other lanes
+  /// see delta after a barrier.
+  __device__ __forceinline__ void apply(
+      const T (*dt)[kRankStep * kSteps], T (*delta)[kChannels]) const {
     float sums[kProducts][4] = {};
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
