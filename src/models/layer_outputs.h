@@ -13,7 +13,7 @@ struct LayerOutputs {
   std::vector<int64_t> wanted;       // the entries to keep, others stay undefined; empty: all
   std::vector<at::Tensor> hidden;    // (batch, num_tokens, embed_dim)
   std::vector<at::Tensor> residual;  // the same shape, float
-  at::Tensor normed;                 // the same: what leaves the final norm
+  at::Tensor normed;                 // what leaves the final norm, if the last entry is wanted
 
   void add(const at::Tensor& block_hidden, const at::Tensor& block_residual);
 };

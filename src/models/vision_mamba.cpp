@@ -148,7 +148,7 @@ at::Tensor VisionMambaImpl::forward_features(
   }
   const auto normed = norm_f_->forward(
       sequence.hidden, sequence.residual, drop_path(draws, options_.depth), at::kFloat);
-  if (layers != nullptr) {
+  if (layers != nullptr && !pass.only_slot) {
     layers->normed = normed.out;
   }
   return select_features(sequence, normed.out);

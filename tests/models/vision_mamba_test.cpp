@@ -162,7 +162,7 @@ TEST_CASE("a pass without gradients drops what it is told to in training mode") 
   CHECK(at::equal(model->forward(toy_images(), draws), expected));
 }
 
-// With the layers' outputs asked for, the last layer computes every token.
+// With the last layer's output asked for, it computes every token.
 TEST_CASE("the last layer computes the class token alone as it computes it among all") {
   const auto change = GENERATE(
       as<void (*)(VisionMambaOptions&)>{},
@@ -188,6 +188,12 @@ TEST_CASE("the last layer computes the class token alone as it computes it among
   const at::Tensor alone = model->forward_features(toy_images(), draws);
   CHECK(alone.sizes() == among_all.sizes());
   CHECK(largest_difference(alone, among_all) < kRounding);
+  LayerOutputs front;
+  front.wanted = {0};
+  if (options.depth > 1) {
+    CHECK(at::equal(model->forward_features(toy_images(), draws, &front), alone));
+    CHECK(front.hidden.at(0).size(1) == options.num_tokens());
+  }
 }
 
 TEST_CASE("dropout scales the kept values of the embedding up") {
