@@ -15,6 +15,7 @@ struct LayerOutputs {
   std::vector<at::Tensor> residual;  // the same shape, float
   at::Tensor normed;                 // what leaves the final norm, if the last entry is wanted
 
+  bool wants(int64_t entry) const;
   void add(const at::Tensor& block_hidden, const at::Tensor& block_residual);
 };
 

@@ -11,11 +11,6 @@
 namespace vim::models {
 namespace {
 
-bool wants(const LayerOutputs& layers, int64_t entry) {
-  const auto& wanted = layers.wanted;
-  return wanted.empty() || std::find(wanted.begin(), wanted.end(), entry) != wanted.end();
-}
-
 at::Tensor flip_tokens(const at::Tensor& tokens) {
   return tokens.defined() ? at::flip(tokens, {1}) : tokens;
 }
@@ -41,7 +36,7 @@ VisionMambaImpl::Pass VisionMambaImpl::start_pass(const StepDraws& draws) {
 std::optional<int64_t> VisionMambaImpl::only_slot(
     const Sequence& sequence, const LayerOutputs* layers) const {
   const bool reads_one =
-      sequence.cls_slots.size() == 1 && (layers == nullptr || !wants(*layers, options_.depth - 1));
+      sequence.cls_slots.size() == 1 && (layers == nullptr || !layers->wants(options_.depth - 1));
   const bool is_layer_by_layer = !options_.bidirectional_pairs;
   const bool sees_one_side = options_.mixer.bimamba != nn::Bimamba::kV1;
   if (reads_one && is_layer_by_layer && sees_one_side) {
