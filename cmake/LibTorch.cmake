@@ -54,11 +54,14 @@ endif()
 find_path(VIM_NCCL_INCLUDE_DIR nccl.h HINTS ${_torch}/../nvidia/nccl/include)
 find_library(VIM_NCCL_LIBRARY NAMES libnccl.so.2 nccl
   HINTS ${_torch}/../nvidia/nccl/lib ${_torch}/lib)
+find_library(VIM_CUBLASLT_LIBRARY NAMES libcublasLt.so.13 cublasLt
+  HINTS ${_torch}/../nvidia/cu13/lib ${_torch}/lib ${CUDAToolkit_LIBRARY_DIR})
 # The wheel holds libtorch_cuda in any case; what it links comes with the other wheels.
-if(NOT EXISTS "${_torch}/lib/libtorch_cuda.so" OR NOT VIM_NCCL_INCLUDE_DIR OR NOT VIM_NCCL_LIBRARY)
+if(NOT EXISTS "${_torch}/lib/libtorch_cuda.so" OR NOT VIM_NCCL_INCLUDE_DIR OR NOT VIM_NCCL_LIBRARY
+   OR NOT VIM_CUBLASLT_LIBRARY)
   message(FATAL_ERROR
-    "VIM_CUDA=ON, but '${_torch}' was set up for the CPU only (no libtorch_cuda, or no NCCL beside "
-    "it); run scripts/setup.sh --profile cuda, or pass -DVIM_CUDA=KERNELS")
+    "VIM_CUDA=ON, but '${_torch}' was set up for the CPU only (no libtorch_cuda, or no NCCL or "
+    "cuBLASLt beside it); run scripts/setup.sh --profile cuda, or pass -DVIM_CUDA=KERNELS")
 endif()
 add_library(libtorch::cuda INTERFACE IMPORTED)
 target_include_directories(libtorch::cuda SYSTEM INTERFACE ${VIM_NCCL_INCLUDE_DIR})
@@ -71,4 +74,5 @@ target_link_libraries(libtorch::cuda INTERFACE
   ${_torch}/lib/libc10_cuda.so
   "-Wl,--pop-state"
   CUDA::cudart
-  ${VIM_NCCL_LIBRARY})
+  ${VIM_NCCL_LIBRARY}
+  ${VIM_CUBLASLT_LIBRARY})

@@ -10,6 +10,7 @@
 #include "kernels/cuda/namespace.h"
 #include "kernels/cuda/narrow_products.h"
 #include "kernels/cuda/selective_scan.h"
+#include "kernels/cuda/token_sequence.h"
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
@@ -39,6 +40,8 @@ DeviceEntries make_entries() {
   table.narrow_products = ns::narrow_products;
   table.narrow_products_reduce = ns::narrow_products_reduce;
   table.image_batch = ns::image_batch;
+  table.token_sequence = ns::token_sequence;
+  table.token_sequence_backward = ns::token_sequence_backward;
   table.cross_entropy = ns::cross_entropy;
   table.loss_sum = ns::loss_sum;
   table.adamw = ns::adamw;

@@ -10,6 +10,7 @@
 #include "kernels/image_batch.h"
 #include "kernels/narrow_products.h"
 #include "kernels/selective_scan.h"
+#include "kernels/token_sequence.h"
 
 namespace vim::kernels {
 
@@ -42,6 +43,10 @@ struct DeviceEntries {
   void (*narrow_products_reduce)(const NarrowProductsParams& params, void* stream) = nullptr;
 
   void (*image_batch)(const ImageBatchParams& params, void* stream) = nullptr;
+
+  void (*token_sequence)(const TokenSequenceParams& params, void* stream) = nullptr;
+  void (*token_sequence_backward)(const TokenSequenceBackwardParams& params, void* stream) =
+      nullptr;
 
   void (*cross_entropy)(const CrossEntropyParams& params, void* stream) = nullptr;
   void (*loss_sum)(const LossSumParams& params, void* stream) = nullptr;

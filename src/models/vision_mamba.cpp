@@ -22,24 +22,6 @@ void check_options(const VisionMambaOptions& options) {
       "VisionMamba: pool max and all need cls_position none");
 }
 
-// Runs of tokens one behind another, in float, plus `added`, (1, tokens, channels), where it is
-// defined. Without gradients in one pass.
-at::Tensor joined(const std::vector<at::Tensor>& runs, const at::Tensor& added) {
-  if (at::GradMode::is_enabled() || !added.defined()) {
-    const at::Tensor tokens = at::cat(runs, /*dim=*/1).to(at::kFloat);
-    return added.defined() ? tokens + added : tokens;
-  }
-  const at::Tensor sum =
-      at::empty({runs[0].size(0), added.size(1), added.size(2)}, added.options());
-  int64_t first = 0;
-  for (const at::Tensor& run : runs) {
-    at::Tensor part = sum.narrow(1, first, run.size(1));
-    at::add_out(part, run, added.narrow(1, first, run.size(1)));
-    first += run.size(1);
-  }
-  return sum;
-}
-
 // Whole images, or the patches that ops::image_batch cuts them into.
 void check_images(const VisionMambaOptions& options, const at::Tensor& images) {
   const int64_t fan_in = options.channels * options.patch_size * options.patch_size;
@@ -162,7 +144,7 @@ VisionMambaImpl::Sequence VisionMambaImpl::embed(const at::Tensor& images, const
   sequence.cls_slots = token_slots(patches.size(1), draws);
   // Rows of pos_embed belong to slots of the sequence, not to tokens: a middle class token uses a
   // middle row.
-  sequence.hidden = joined(with_cls_tokens(patches, sequence.cls_slots), pos_embed_);
+  sequence.hidden = ops::token_sequence(patches, cls_tokens(sequence.cls_slots), pos_embed_);
   if (pos_embed_.defined() && draws.dropout_mask.defined() && is_training()) {
     sequence.hidden = sequence.hidden * draws.dropout_mask / (1.0 - options_.drop_rate);
   }
@@ -192,22 +174,12 @@ std::vector<int64_t> VisionMambaImpl::token_slots(
   return slots;
 }
 
-// The runs of tokens that make up the sequence.
-std::vector<at::Tensor> VisionMambaImpl::with_cls_tokens(
-    const at::Tensor& patches, const std::vector<int64_t>& slots) const {
-  const auto expand = [&patches](const at::Tensor& token) {
-    return token.expand({patches.size(0), -1, -1});
-  };
-  if (slots.empty()) {
-    return {patches};
+std::vector<ops::ClsToken> VisionMambaImpl::cls_tokens(const std::vector<int64_t>& slots) const {
+  std::vector<ops::ClsToken> tokens;
+  for (const int64_t slot : slots) {
+    tokens.push_back({tokens.empty() ? cls_token_ : cls_token_tail_, slot});
   }
-  if (slots.size() == 2) {
-    return {expand(cls_token_), patches, expand(cls_token_tail_)};
-  }
-  return {
-      patches.narrow(1, 0, slots[0]),
-      expand(cls_token_),
-      patches.narrow(1, slots[0], patches.size(1) - slots[0])};
+  return tokens;
 }
 
 void VisionMambaImpl::reorder(Sequence& sequence, const at::Tensor& order) const {

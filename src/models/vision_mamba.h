@@ -19,6 +19,7 @@
 #include "src/nn/norm.h"
 #include "src/nn/patch_embed.h"
 #include "src/nn/rope.h"
+#include "src/ops/token_sequence.h"
 
 namespace vim::models {
 
@@ -88,8 +89,7 @@ class VisionMambaImpl : public torch::nn::Module {
   Pass start_pass(const StepDraws& draws);
   std::optional<int64_t> only_slot(const Sequence& sequence, const LayerOutputs* layers) const;
   std::vector<int64_t> token_slots(int64_t num_patches, const StepDraws& draws) const;
-  std::vector<at::Tensor> with_cls_tokens(
-      const at::Tensor& patches, const std::vector<int64_t>& slots) const;
+  std::vector<ops::ClsToken> cls_tokens(const std::vector<int64_t>& slots) const;
   void reorder(Sequence& sequence, const at::Tensor& order) const;
   void run_layers(Sequence& sequence, const Pass& pass, LayerOutputs* layers);
   void run_layers_recomputed(Sequence& sequence, const Pass& pass);

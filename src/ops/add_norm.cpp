@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "src/cuda/matmul.h"
 #include "src/ops/add_norm_launch.h"
 #include "src/ops/kernel_args.h"
 #include "src/ops/optional_tensors.h"
@@ -104,7 +105,7 @@ class NormLinearFunction : public torch::autograd::Function<NormLinearFunction> 
     const at::Tensor& x = inputs.x;
     const AddNormResult normed = add_norm_forward(inputs, settings.options);
     const at::Tensor used = weight_in(tensors[4], parts.shadow, settings.options.out_dtype);
-    const at::Tensor out = at::mm(normed.out.view({-1, x.size(2)}), used.t())
+    const at::Tensor out = cuda::matmul(normed.out.view({-1, x.size(2)}), used.t())
                                .view({x.size(0), x.size(1), used.size(0)});
     context->save_for_backward(
         {normed.residual,
@@ -135,7 +136,7 @@ class NormLinearFunction : public torch::autograd::Function<NormLinearFunction> 
           saved[6].defined() ? saved[6] : norm_of(v, inputs.weight, inputs.bias, options);
       dweight.add_product(dout.t(), normed.view({-1, v.size(2)}));
     }
-    const at::Tensor dnormed = at::mm(dout, saved[5]).view(v.sizes());
+    const at::Tensor dnormed = cuda::matmul(dout, saved[5]).view(v.sizes());
     const AddNormGrads grads =
         add_norm_backward(inputs, dnormed, gradient_of_v(grad_outputs), options);
     const variable_list all = {

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "src/cuda/matmul.h"
 #include "src/ops/optional_tensors.h"
 #include "src/ops/parameter_gradient.h"
 
@@ -33,8 +34,8 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     context->save_for_backward({input, used, weight, from_optional(bias)});
     context->saved_data["gradient_mode"] = parts.gradient_mode;
     const at::Tensor rows = as_rows(input);
-    const at::Tensor out =
-        bias ? at::addmm(bias->to(input.scalar_type()), rows, used.t()) : at::mm(rows, used.t());
+    const at::Tensor out = bias ? at::addmm(bias->to(input.scalar_type()), rows, used.t())
+                                : cuda::matmul(rows, used.t());
     return with_last_size(out, input);
   }
 
@@ -45,7 +46,7 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     const at::Tensor dout = as_rows(grad_outputs[0]);
     at::Tensor dinput;
     if (context->needs_input_grad(0)) {
-      dinput = with_last_size(at::mm(dout, saved[1]), input);
+      dinput = with_last_size(cuda::matmul(dout, saved[1]), input);
     }
     ParameterGradient dweight(saved[2], mode);
     dweight.add_product(dout.t(), as_rows(input));

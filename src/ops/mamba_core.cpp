@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/cuda/matmul.h"
 #include "src/ops/device_call.h"
 #include "src/ops/narrow_products.h"
 #include "src/ops/parameter_gradient.h"
@@ -258,7 +259,7 @@ at::Tensor out_weight(const MambaCore& core) {
 }
 
 at::Tensor multiply_out(const MambaCore& core, const at::Tensor& y) {
-  return at::mm(as_rows(y), out_weight(core).t()).view({y.size(0), y.size(1), -1});
+  return cuda::matmul(as_rows(y), out_weight(core).t()).view({y.size(0), y.size(1), -1});
 }
 
 }  // namespace
@@ -327,7 +328,7 @@ std::vector<at::Tensor> mamba_core_backward(
   at::Tensor dy = dout;
   at::Tensor y;
   if (core.has_out_proj()) {
-    dy = at::mm(as_rows(dout), out_weight(core)).view(projected.u[0].sizes());
+    dy = cuda::matmul(as_rows(dout), out_weight(core)).view(projected.u[0].sizes());
     y = at::empty(dy.sizes(), dy.options());
   }
   ScanShared shared = scan_shared(core, saved);
