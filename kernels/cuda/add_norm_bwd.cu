@@ -15,6 +15,7 @@ namespace {
 // the wide kernels need.
 struct BackwardPlan {
   int64_t num_chunks;
+  int chunk_rows;
   float* partial;
   NormRowStats* row_stats;
   size_t bytes;
@@ -22,7 +23,9 @@ struct BackwardPlan {
 
 BackwardPlan plan_backward(const AddNormBackwardParams& params) {
   BackwardPlan plan;
-  plan.num_chunks = divide_up(params.forward.rows, kNormChunkRows);
+  const bool has_few_rows = params.forward.rows <= kNormFewRows;
+  plan.chunk_rows = has_few_rows ? kNormShortChunkRows : kNormChunkRows;
+  plan.num_chunks = divide_up(params.forward.rows, plan.chunk_rows);
   const int64_t num_sums = plan.num_chunks * 2 * params.forward.dim;
   plan.partial = static_cast<float*>(params.workspace);
   const size_t partial_bytes = static_cast<size_t>(num_sums) * sizeof(float);
@@ -48,9 +51,11 @@ void launch_held(const AddNormBackwardParams& params, const BackwardPlan& plan, 
   visit_norm_tile(dim, [&](auto tile) {
     using Tile = decltype(tile);
     if (params.dbias != nullptr) {
-      VIM_LAUNCH((add_norm_backward_kernel<Tile, true>), shape, params, plan.partial);
+      VIM_LAUNCH(
+          (add_norm_backward_kernel<Tile, true>), shape, params, plan.chunk_rows, plan.partial);
     } else {
-      VIM_LAUNCH((add_norm_backward_kernel<Tile, false>), shape, params, plan.partial);
+      VIM_LAUNCH(
+          (add_norm_backward_kernel<Tile, false>), shape, params, plan.chunk_rows, plan.partial);
     }
   });
 }
@@ -61,7 +66,8 @@ void launch_wide(const AddNormBackwardParams& params, const BackwardPlan& plan, 
   VIM_LAUNCH(add_norm_wide_backward_kernel, shape, params, plan.row_stats);
   shape = make_shape(plan.num_chunks, kColumnWarps * kWarpSize, sizeof(ColumnShared), stream);
   shape.grid.y = static_cast<unsigned>(divide_up(params.forward.dim, kWarpSize));
-  VIM_LAUNCH(add_norm_column_sums_kernel, shape, params, plan.row_stats, plan.partial);
+  VIM_LAUNCH(
+      add_norm_column_sums_kernel, shape, params, plan.row_stats, plan.chunk_rows, plan.partial);
 }
 
 void launch_rows(const AddNormBackwardParams& params, const BackwardPlan& plan, void* stream) {

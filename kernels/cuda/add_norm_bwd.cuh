@@ -117,13 +117,13 @@ __device__ __forceinline__ void backward_row(
 // written only with kHasBias.
 template <class Tile, bool kHasBias>
 __global__ void __launch_bounds__(kNormThreads, (min_blocks<Tile, kHasBias>()))
-    add_norm_backward_kernel(AddNormBackwardParams params, float* partial) {
+    add_norm_backward_kernel(AddNormBackwardParams params, int chunk_rows, float* partial) {
   const AddNormParams& forward = params.forward;
   const int dim = static_cast<int>(forward.dim);
-  const int64_t begin = static_cast<int64_t>(blockIdx.x) * kNormChunkRows;
+  const int64_t begin = static_cast<int64_t>(blockIdx.x) * chunk_rows;
   WeightSums<Tile> sums = {};
 #pragma unroll 1
-  for (int i = 0; i < kNormChunkRows / Tile::kRows; ++i) {
+  for (int i = 0; i < chunk_rows / Tile::kRows; ++i) {
     const RowPlace place(forward, begin + i * Tile::kRows + threadIdx.x / Tile::kLanes);
     backward_row<Tile, kHasBias>(params, place, sums);
   }

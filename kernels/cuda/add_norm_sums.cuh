@@ -7,9 +7,11 @@
 
 namespace vim::kernels::VIM_CUDA_NAMESPACE {
 
-/// Rows of one partial sum. Small, so that a batch of one image still fills the device; the partial
-/// sums are 1/32 of the rows' traffic at most.
+/// Rows of one partial sum, of many and of few rows: a batch of one image still fills the device,
+/// and the partial sums of many rows are 1/32 of their traffic at most.
 inline constexpr int kNormChunkRows = 32;
+inline constexpr int kNormShortChunkRows = 8;
+inline constexpr int64_t kNormFewRows = 2048;
 
 /// Warps of a reducing block, each adding every kReduceWarps-th chunk.
 inline constexpr int kReduceWarps = 32;

@@ -59,15 +59,15 @@ struct ColumnShared {
 // A chunk's sums of dweight and dbias: block (chunk, tile of kWarpSize channels), one lane for each
 // channel. partial is (chunks, 2, dim).
 __global__ void __launch_bounds__(kColumnWarps* kWarpSize) add_norm_column_sums_kernel(
-    AddNormBackwardParams params, const NormRowStats* row_stats, float* partial) {
+    AddNormBackwardParams params, const NormRowStats* row_stats, int chunk_rows, float* partial) {
   auto* shared = block_shared<ColumnShared>();
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
   const int warp = static_cast<int>(threadIdx.x) / kWarpSize;
   const int64_t dim = params.forward.dim;
   const int64_t c = static_cast<int64_t>(blockIdx.y) * kWarpSize + lane;
-  const int64_t begin = static_cast<int64_t>(blockIdx.x) * kNormChunkRows;
+  const int64_t begin = static_cast<int64_t>(blockIdx.x) * chunk_rows;
   const int64_t end =
-      begin + kNormChunkRows < params.forward.rows ? begin + kNormChunkRows : params.forward.rows;
+      begin + chunk_rows < params.forward.rows ? begin + chunk_rows : params.forward.rows;
   float dweight = 0.0F;
   float dbias = 0.0F;
   for (int64_t row = begin + warp; c < dim && row < end; row += kColumnWarps) {

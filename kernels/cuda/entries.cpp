@@ -6,6 +6,7 @@
 #include "kernels/cuda/add_norm.h"
 #include "kernels/cuda/causal_conv1d.h"
 #include "kernels/cuda/cross_entropy.h"
+#include "kernels/cuda/gradient_summary.h"
 #include "kernels/cuda/image_batch.h"
 #include "kernels/cuda/namespace.h"
 #include "kernels/cuda/narrow_products.h"
@@ -44,6 +45,8 @@ DeviceEntries make_entries() {
   table.token_sequence_backward = ns::token_sequence_backward;
   table.cross_entropy = ns::cross_entropy;
   table.loss_sum = ns::loss_sum;
+  table.gradient_summary_workspace_size = ns::gradient_summary_workspace_size;
+  table.gradient_summary = ns::gradient_summary;
   table.adamw = ns::adamw;
   return table;
 }

@@ -7,6 +7,7 @@
 #include "kernels/add_norm.h"
 #include "kernels/causal_conv1d.h"
 #include "kernels/cross_entropy.h"
+#include "kernels/gradient_summary.h"
 #include "kernels/image_batch.h"
 #include "kernels/narrow_products.h"
 #include "kernels/selective_scan.h"
@@ -50,6 +51,9 @@ struct DeviceEntries {
 
   void (*cross_entropy)(const CrossEntropyParams& params, void* stream) = nullptr;
   void (*loss_sum)(const LossSumParams& params, void* stream) = nullptr;
+
+  size_t (*gradient_summary_workspace_size)(const GradientSummaryParams& params) = nullptr;
+  void (*gradient_summary)(const GradientSummaryParams& params, void* stream) = nullptr;
 
   void (*adamw)(const AdamWParams& params, void* stream) = nullptr;
 };

@@ -11,6 +11,7 @@ set(VIM_CUDA_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/check.cpp
   ${CMAKE_CURRENT_LIST_DIR}/cross_entropy.cu
   ${CMAKE_CURRENT_LIST_DIR}/entries.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/gradient_summary.cu
   ${CMAKE_CURRENT_LIST_DIR}/image_batch.cu
   ${CMAKE_CURRENT_LIST_DIR}/narrow_products.cu
   ${CMAKE_CURRENT_LIST_DIR}/selective_scan_bwd.cu

@@ -16,21 +16,22 @@ BlockOutput BlockImpl::forward(
     const DropPathMask& drop_path,
     at::ScalarType compute_dtype,
     const ops::PreparedBranches& prepared,
-    std::optional<int64_t> only_slot) {
-  if (only_slot) {
-    ops::AddNormResult normed = norm->forward(hidden, residual, drop_path, compute_dtype);
-    hidden = residual = at::Tensor();
-    normed.residual = normed.residual.narrow(1, *only_slot, 1).contiguous();
-    return {mixer->forward_at(normed.out, *only_slot, prepared), normed.residual};
-  }
+    std::optional<int64_t> only_token) {
+  BlockOutput out;
   if (mixer->options().linear_bias) {
     const ops::AddNormResult normed = norm->forward(hidden, residual, drop_path, compute_dtype);
-    return {mixer->forward(normed.out, prepared), normed.residual};
+    hidden = residual = at::Tensor();
+    out = {mixer->forward(normed.out, prepared, only_token), normed.residual};
+  } else {
+    const ops::AddNormResult xz = norm->forward_linear(
+        hidden, residual, drop_path, compute_dtype, mixer->in_proj()->op_weight());
+    hidden = residual = at::Tensor();
+    out = {mixer->mix(xz.out, prepared, only_token), xz.residual};
   }
-  const ops::AddNormResult xz = norm->forward_linear(
-      hidden, residual, drop_path, compute_dtype, mixer->in_proj()->op_weight());
-  hidden = residual = at::Tensor();
-  return {mixer->mix(xz.out, prepared), xz.residual};
+  if (only_token) {
+    out.residual = out.residual.narrow(1, *only_token, 1).contiguous();
+  }
+  return out;
 }
 
 }  // namespace vim::nn

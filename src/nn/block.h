@@ -29,15 +29,15 @@ class BlockImpl : public torch::nn::Module {
 
   /// residual' = residual + drop_path(hidden) (hidden alone in front of the first block);
   /// returns {mixer(norm(residual')), residual'}. prepared: see MambaMixer. Inputs that nobody else
-  /// holds leave their memory to the mixer. With only_slot, both are those of this token alone,
-  /// (batch, 1, embed_dim); see MambaMixer::forward_at. Source: vim_spec 1.4.
+  /// holds leave their memory to the mixer. With only_token, both are those of this token alone,
+  /// (batch, 1, embed_dim); see MambaMixer::forward. Source: vim_spec 1.4.
   BlockOutput forward(
       at::Tensor hidden,
       at::Tensor residual,
       const DropPathMask& drop_path,
       at::ScalarType compute_dtype,
       const ops::PreparedBranches& prepared = {},
-      std::optional<int64_t> only_slot = {});
+      std::optional<int64_t> only_token = {});
 
   MambaMixer mixer{nullptr};
   Norm norm{nullptr};

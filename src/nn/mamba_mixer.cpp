@@ -157,73 +157,29 @@ std::vector<ops::Branch> MambaMixerImpl::branches() const {
 }
 
 at::Tensor MambaMixerImpl::forward(
-    const at::Tensor& tokens, const ops::PreparedBranches& prepared) {
-  return mix(in_proj_->forward(tokens), prepared);
-}
-
-at::Tensor MambaMixerImpl::forward_at(
-    const at::Tensor& tokens, int64_t slot, const ops::PreparedBranches& prepared) {
-  const std::vector<ops::Branch> all = branches();
-  const std::vector<at::Tensor> xz = project_sides(tokens, slot);
-  ops::BidirectionalMambaOptions options = core_options(prepared);
-  const ops::PreparedBranches of_all = options.prepared;
-  at::Tensor sum;
-  for (size_t i = 0; i < xz.size(); ++i) {
-    const auto place = static_cast<int64_t>(i);
-    if (of_all.A.defined()) {
-      options.prepared = {
-          of_all.x_proj.narrow(0, place, 1),
-          of_all.dt_proj.narrow(0, place, 1),
-          of_all.A.narrow(0, place, 1)};
-    }
-    const at::Tensor y = ops::bidirectional_mamba(xz[i], {all[i]}, options);
-    const at::Tensor token = y.narrow(1, i == 0 ? slot : 0, 1);
-    sum = i == 0 ? token : sum + token;
-  }
-  return scaled(out_proj_->forward(sum));
-}
-
-// The in-projection of what each direction sees before it reaches the slot: the tokens up to it
-// and, with two directions, those from it on. One product: the weight's gradient may be written
-// only once.
-std::vector<at::Tensor> MambaMixerImpl::project_sides(const at::Tensor& tokens, int64_t slot) {
-  const auto sides = [&](const at::Tensor& all) {
-    std::vector<at::Tensor> result = {all.narrow(1, 0, slot + 1)};
-    if (options_.bimamba == Bimamba::kV2) {
-      result.push_back(all.narrow(1, slot, all.size(1) - slot));
-    }
-    return result;
-  };
-  if (!at::GradMode::is_enabled()) {
-    return sides(in_proj_->forward(tokens));
-  }
-  // The gradient of a view would be filled up with zeros: rows side by side instead.
-  std::vector<at::Tensor> rows;
-  std::vector<int64_t> num_rows;
-  const std::vector<at::Tensor> parts = sides(tokens);
-  for (const at::Tensor& part : parts) {
-    rows.push_back(part.flatten(0, 1));
-    num_rows.push_back(rows.back().size(0));
-  }
-  std::vector<at::Tensor> result = in_proj_->forward(at::cat(rows)).split_with_sizes(num_rows);
-  for (size_t i = 0; i < parts.size(); ++i) {
-    result[i] = result[i].view({parts[i].size(0), parts[i].size(1), -1});
-  }
-  return result;
+    const at::Tensor& tokens,
+    const ops::PreparedBranches& prepared,
+    std::optional<int64_t> only_token) {
+  return mix(in_proj_->forward(tokens), prepared, only_token);
 }
 
 void MambaMixerImpl::prepare_inference(at::ScalarType dtype) {
   prepared_ = ops::prepare_branches(branches(), dtype);
 }
 
-at::Tensor MambaMixerImpl::mix(const at::Tensor& xz, const ops::PreparedBranches& prepared) {
+at::Tensor MambaMixerImpl::mix(
+    const at::Tensor& xz,
+    const ops::PreparedBranches& prepared,
+    std::optional<int64_t> only_token) {
   ops::BidirectionalMambaOptions options = core_options(prepared);
+  options.only_token = only_token;
   options.overwrites_xz = xz.nbytes() > kCachedBytes;
-  if (!options_.linear_bias) {
+  const bool projects_apart = options_.linear_bias || only_token;
+  if (!projects_apart) {
     options.out_proj = out_proj_->op_weight();
   }
   const at::Tensor out = ops::bidirectional_mamba(xz, branches(), options);
-  return scaled(options_.linear_bias ? out_proj_->forward(out) : out);
+  return scaled(projects_apart ? out_proj_->forward(out) : out);
 }
 
 ops::BidirectionalMambaOptions MambaMixerImpl::core_options(

@@ -40,17 +40,20 @@ class MambaMixerImpl : public torch::nn::Module {
   void reset_out_proj(at::Generator& generator, double divisor);
 
   /// Returns the mixed tokens. tokens: (batch, seqlen, embed_dim), float or 16 bits; same out.
-  /// prepared: of branches() as they are now; undefined tensors: made in this call.
-  at::Tensor forward(const at::Tensor& tokens, const ops::PreparedBranches& prepared = {});
+  /// prepared: of branches() as they are now; undefined tensors: made in this call. only_token:
+  /// this one of the result alone, (batch, 1, embed_dim), each direction walking only the tokens
+  /// that it sees; not for v1, whose convolution goes forward in both directions.
+  at::Tensor forward(
+      const at::Tensor& tokens,
+      const ops::PreparedBranches& prepared = {},
+      std::optional<int64_t> only_token = {});
 
-  /// One token of forward's result, (batch, 1, embed_dim): each direction walks only the tokens
-  /// that it sees. Not for v1, whose convolution goes forward in both directions.
-  at::Tensor forward_at(
-      const at::Tensor& tokens, int64_t slot, const ops::PreparedBranches& prepared = {});
-
-  /// The part behind the in-projection: xz (batch, seqlen, 2 d_inner) to (batch, seqlen,
-  /// embed_dim). Without gradients xz may be overwritten.
-  at::Tensor mix(const at::Tensor& xz, const ops::PreparedBranches& prepared = {});
+  /// The part behind the in-projection, from xz (batch, seqlen, 2 d_inner). Without gradients xz
+  /// may be overwritten.
+  at::Tensor mix(
+      const at::Tensor& xz,
+      const ops::PreparedBranches& prepared = {},
+      std::optional<int64_t> only_token = {});
 
   /// The parameters of each direction.
   std::vector<ops::Branch> branches() const;
@@ -82,7 +85,6 @@ class MambaMixerImpl : public torch::nn::Module {
   void draw_dt_proj(Direction& direction, at::Generator& generator, bool draws_delta);
   ops::Branch make_branch(const Direction& direction, bool reversed) const;
   ops::BidirectionalMambaOptions core_options(const ops::PreparedBranches& prepared) const;
-  std::vector<at::Tensor> project_sides(const at::Tensor& tokens, int64_t slot);
   at::Tensor scaled(const at::Tensor& out) const;
 
   MambaMixerOptions options_;

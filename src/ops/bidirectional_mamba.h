@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <vector>
 
 #include "src/ops/linear.h"
@@ -55,6 +56,9 @@ struct BidirectionalMambaOptions {
   bool keeps_activations = false;
   /// Without gradients y may lie in xz, where x was: less memory. Only with an out_proj.
   bool overwrites_xz = false;
+  /// Computes y of this token alone, (batch, 1, d_inner): each branch walks from its end of the
+  /// sequence up to it. Only without an out_proj, for branches that convolve the way they scan.
+  std::optional<int64_t> only_token{};
   Weight out_proj;            // (embed_dim, d_inner); undefined value: none
   at::Tensor gradient_mode;   // see parameter_gradient.h; undefined: kReturn
   PreparedBranches prepared;  // of the branches as they are now; undefined: made in each pass
@@ -62,10 +66,9 @@ struct BidirectionalMambaOptions {
 
 /// Returns y = scale * (sum over branches of scan(conv(x))) * silu(z) as (batch, seqlen, d_inner),
 /// or y out_proj^T as (batch, seqlen, embed_dim). xz: (batch, seqlen, 2 d_inner), float, bfloat16
-/// or half, x in the first half of the channels; contiguous, but without gradients a view with
-/// channel stride 1 will do. One or two branches. y is not kept for the backward. Throws c10::Error
-/// on a mismatch. Deterministic, bit for bit. Source: Vim (arXiv 2401.09417), algorithm 1;
-/// vim_spec 2.3 and 2.4.
+/// or half, contiguous, x in the first half of the channels. One or two branches. y is not kept for
+/// the backward. Throws c10::Error on a mismatch. Deterministic, bit for bit. Source: Vim (arXiv
+/// 2401.09417), algorithm 1; vim_spec 2.3 and 2.4.
 at::Tensor bidirectional_mamba(
     const at::Tensor& xz,
     const std::vector<Branch>& branches,

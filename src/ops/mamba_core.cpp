@@ -101,7 +101,7 @@ struct CoreGrads {
 CoreGrads make_grads(const MambaCore& core, const at::Tensor& u) {
   const auto n = static_cast<int64_t>(core.branches.size());
   CoreGrads grads;
-  grads.dxz = at::empty(core.xz.sizes(), core.xz.options());
+  grads.dxz = core.dxz.defined() ? core.dxz : at::empty(core.xz.sizes(), core.xz.options());
   grads.du = at::empty({n, u.size(1), u.size(2), u.size(3)}, u.options());
   grads.ddelta = at::empty(grads.du.sizes(), u.options());
   grads.dp = make_projections(core, n);

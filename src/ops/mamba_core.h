@@ -22,6 +22,7 @@ struct MambaCore {
   std::vector<Branch> branches;
   BidirectionalMambaOptions options;
   PreparedBranches prepared;
+  at::Tensor dxz{};  // where the backward writes the gradient of xz; undefined: into a new tensor
 
   int64_t d_inner() const { return xz.size(2) / 2; }
   int64_t d_state() const { return branches[0].A_log.size(1); }

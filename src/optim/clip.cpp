@@ -3,8 +3,6 @@
 
 #include <ATen/ATen.h>
 
-#include <limits>
-
 namespace vim::optim {
 
 at::Tensor gradient_norm(const ParameterStore& store) {
@@ -31,20 +29,6 @@ UpdateControl control_update(
     control.grad_scale = max_norm ? control.grad_scale * loss_scale : loss_scale;
   }
   return control;
-}
-
-at::Tensor first_non_finite(const ParameterStore& store) {
-  const at::NoGradGuard no_grad;
-  const at::Tensor rows = store.flat(StoreBuffer::kGrad).view({-1, kStoreRow});
-  // The largest magnitude of a row is finite exactly if all of them are.
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const at::Tensor largest = at::linalg_vector_norm(rows, kInfinity, at::IntArrayRef{1});
-  const at::Tensor is_bad_row = at::isfinite(largest).logical_not();
-  const at::Tensor row = is_bad_row.to(at::kByte).argmax();
-  const at::Tensor values = rows.index_select(0, row.unsqueeze(0)).squeeze(0);
-  const at::Tensor column = at::isfinite(values).logical_not().to(at::kByte).argmax();
-  const at::Tensor place = row * kStoreRow + column;
-  return at::where(is_bad_row.any(), place, at::full_like(place, -1));
 }
 
 }  // namespace vim::optim

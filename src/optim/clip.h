@@ -1,4 +1,5 @@
-// The global gradient norm, and what clipping and the search for non-finite gradients make of it.
+// The global gradient norm, and what clipping makes of it, in calls of LibTorch: on a GPU the step
+// has both from ops::gradient_summary.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,9 +21,5 @@ at::Tensor gradient_norm(const ParameterStore& store);
 /// Nothing waits for the device.
 UpdateControl control_update(
     const at::Tensor& norm, std::optional<double> max_norm, const at::Tensor& loss_scale = {});
-
-/// The flat index of the first gradient that is not finite, an int64 scalar on the store's device;
-/// -1 if there is none. Without waiting for the device.
-at::Tensor first_non_finite(const ParameterStore& store);
 
 }  // namespace vim::optim

@@ -96,7 +96,7 @@ class TrainStep {
   void run_on_device();
   void update_on_device();
   void make_graph();
-  void append_result(const at::Tensor& norm, const at::Tensor& bad_element);
+  void append_result(const at::Tensor& summary);
   StepResult read_result(const StepResult& pending, const at::Tensor& row) const;
 
   TrainStepOptions options_;

@@ -9,15 +9,22 @@
 #include <optional>
 
 #include "src/cuda/profile_range.h"
-#include "src/optim/clip.h"
+#include "src/ops/gradient_summary.h"
 #include "src/train/train_step.h"
 
 namespace vim::train {
 namespace {
 
-// Steps whose results the device keeps, and what it keeps of each.
+// Steps whose results the device keeps, and what it keeps of each: the loss, then a gradient
+// summary.
 constexpr int64_t kKeptResults = 256;
-enum Column : int64_t { kLoss, kNorm, kFoundInf, kBadElement, kNumColumns };
+enum Column : int64_t {
+  kLoss,
+  kNorm = 1 + kernels::kGradientNorm,
+  kFoundInf = 1 + kernels::kGradientFoundInf,
+  kBadElement = 1 + kernels::kFirstNonFinite,
+  kNumColumns = 1 + kernels::kNumGradientSummaryValues
+};
 
 // Why the model's steps differ in more than the values of their inputs; empty if they do not.
 std::string changing_choice(const models::VisionMambaOptions& model) {
@@ -84,12 +91,16 @@ void TrainStep::run_on_device() {
 void TrainStep::update_on_device() {
   const at::NoGradGuard no_grad;
   std::optional<cuda::ProfileRange> range("clip");
-  const at::Tensor norm = scaled_norm();
-  optim::UpdateControl control = make_control(norm);
-  const at::Tensor is_bad_loss = at::isfinite(loss_sum_).logical_not().to(at::kFloat);
-  control.found_inf = at::maximum(control.found_inf, is_bad_loss);
-  const at::Tensor bad_element = optim::first_non_finite(store_);
-  append_result(norm, bad_element);
+  const ops::GradientSummary summary = ops::gradient_summary(
+      {store_.flat(optim::StoreBuffer::kGrad),
+       loss_sum_,
+       store_.loss_scale(),
+       options_.optim.clip_norm});
+  append_result(summary.values);
+  optim::UpdateControl control{summary.grad_scale, summary.found_inf, {}};
+  if (options_.ema.enabled) {
+    control.ema_decay = options_.ema.decay;
+  }
   range.reset();
   optim::adamw_step(store_, options_.optim, lr_, control);
   if (store_.loss_scale().defined()) {  // after the update, which divides by this step's scale
@@ -98,10 +109,8 @@ void TrainStep::update_on_device() {
 }
 
 // Pushes a row to the end of the list, the oldest one out.
-void TrainStep::append_result(const at::Tensor& norm, const at::Tensor& bad_element) {
-  const at::Tensor found = at::isfinite(norm).logical_and(at::isfinite(loss_sum_)).logical_not();
-  const at::Tensor row =
-      at::stack({loss_sum_, norm, found.to(at::kDouble), bad_element.to(at::kDouble)});
+void TrainStep::append_result(const at::Tensor& summary) {
+  const at::Tensor row = at::cat({loss_sum_.view({1}), summary});
   device_results_.copy_(
       at::cat({device_results_.narrow(0, 1, kKeptResults - 1), row.unsqueeze(0)}));
 }

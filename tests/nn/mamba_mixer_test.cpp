@@ -243,7 +243,7 @@ TEST_CASE("a mixer without inner channels is refused") {
 std::vector<at::Tensor> gradients_at(const MambaMixer& mixer, int64_t slot, bool alone) {
   at::Tensor tokens = at::sin(at::arange(2 * 9 * 32, at::kFloat)).view({2, 9, 32});
   tokens.requires_grad_();
-  const at::Tensor out = alone ? mixer.ptr()->forward_at(tokens, slot)
+  const at::Tensor out = alone ? mixer.ptr()->forward(tokens, {}, slot)
                                : mixer.ptr()->forward(tokens).narrow(1, slot, 1);
   std::vector<at::Tensor> of = mixer->parameters();
   of.push_back(tokens);
@@ -261,11 +261,11 @@ TEST_CASE("one token alone has the output and the gradients it has among all") {
   MambaMixer mixer = make_mixer(options);
   const at::Tensor tokens = at::sin(at::arange(2 * 9 * 32, at::kFloat)).view({2, 9, 32});
   const at::Tensor expected = mixer->forward(tokens).narrow(1, slot, 1).detach();
-  CHECK(at::allclose(mixer->forward_at(tokens, slot), expected, 1e-5, 1e-7));
+  CHECK(at::allclose(mixer->forward(tokens, {}, slot), expected, 1e-5, 1e-7));
   {
     const at::NoGradGuard no_grad;
     mixer->prepare_inference(at::kFloat);
-    CHECK(at::allclose(mixer->forward_at(tokens, slot), expected, 1e-5, 1e-7));
+    CHECK(at::allclose(mixer->forward(tokens, {}, slot), expected, 1e-5, 1e-7));
   }
   const auto among_all = gradients_at(mixer, slot, /*alone=*/false);
   const auto alone = gradients_at(mixer, slot, /*alone=*/true);

@@ -212,16 +212,6 @@ void check_overwritten(const Problem& problem) {
   CHECK(same_bits(overwritten.xz.narrow(2, 0, kInner), run(original)));
 }
 
-TEST_CASE("without gradients some of the tokens serve as they lie among the others") {
-  const Problem whole = make_problem(Mode::kV2, 7);
-  Problem part = whole;
-  part.xz = whole.xz.narrow(1, 2, 4);
-  const at::NoGradGuard no_grad;
-  const at::Tensor among = run(part);
-  part.xz = part.xz.contiguous();
-  CHECK(same_bits(among, run(part)));
-}
-
 TEST_CASE("without gradients the gated sum may take the place of x, with the same result") {
   for (const Mode mode : {Mode::kNone, Mode::kV1, Mode::kV2}) {
     CAPTURE(static_cast<int>(mode));
