@@ -4,6 +4,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+
 #include "kernels/token_sequence.h"
 #include "src/ops/device_call.h"
 #include "src/ops/kernel_args.h"
