@@ -102,6 +102,22 @@ void image_batch(const kernels::ImageBatchParams& params, void* threads) {
   });
 }
 
+void token_sequence(const kernels::TokenSequenceParams& params, void* threads) {
+  share_rows(threads, kernels::token_sequence_num_rows(params), [&](RowRange rows) {
+    kernels::token_sequence(params, rows);
+  });
+}
+
+void token_sequence_backward(const kernels::TokenSequenceBackwardParams& params, void* threads) {
+  share_rows(threads, kernels::token_sequence_num_rows(params), [&](RowRange rows) {
+    kernels::token_sequence_backward(params, rows);
+  });
+}
+
+void gradient_summary(const kernels::GradientSummaryParams& params, void* /*threads*/) {
+  kernels::gradient_summary(params);
+}
+
 void cross_entropy(const kernels::CrossEntropyParams& params, void* threads) {
   share_rows(threads, kernels::cross_entropy_num_rows(params), [&](RowRange rows) {
     kernels::cross_entropy(params, rows);
@@ -132,7 +148,13 @@ const DeviceEntries& cpu_entries() {
     entries.selective_scan_backward = scan_backward;
     entries.selective_scan_backward_reduce = scan_backward_reduce;
     entries.image_batch = image_batch;
+    entries.token_sequence = token_sequence;
+    entries.token_sequence_backward = token_sequence_backward;
     entries.cross_entropy = cross_entropy;
+    entries.gradient_summary_workspace_size = [](const kernels::GradientSummaryParams&) {
+      return size_t{0};
+    };
+    entries.gradient_summary = gradient_summary;
     entries.adamw = adamw;
     return entries;
   }();

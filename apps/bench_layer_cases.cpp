@@ -5,6 +5,8 @@
 #include "apps/bench_cases.h"
 #include "kernels/adamw.h"
 #include "kernels/cross_entropy.h"
+#include "kernels/gradient_summary.h"
+#include "kernels/token_sequence.h"
 
 namespace vim::apps {
 namespace {
@@ -227,6 +229,68 @@ OpCase image_batch_erased(const CaseSetting& setting) {
   return image_case(setting, quarter_erased(setting.options.batch));
 }
 
+// Patches around one class token in the middle.
+template <class Params>
+Params middle_token(const CaseSetting& setting) {
+  Params params;
+  params.batch = setting.options.batch;
+  params.num_patches = setting.options.seqlen - 1;
+  params.channels = setting.options.embed_dim;
+  params.dtype = setting.dtype;
+  params.num_cls_tokens = 1;
+  params.cls_slots[0] = params.num_patches / 2;
+  return params;
+}
+
+nlohmann::ordered_json shape_of(const kernels::TokenSequence& sequence) {
+  return {
+      {"batch", sequence.batch},
+      {"seqlen", sequence.num_tokens()},
+      {"channels", sequence.channels}};
+}
+
+// Bytes of the patches of all images, and of all their tokens in float.
+double sequence_bytes(const kernels::TokenSequence& sequence) {
+  const int64_t row_batch = sequence.batch * sequence.channels;
+  return bytes_of(row_batch * sequence.num_patches, dtype_bytes(sequence.dtype)) +
+         bytes_of(row_batch * sequence.num_tokens(), sizeof(float));
+}
+
+OpCase token_sequence(const CaseSetting& setting) {
+  const auto arrays = std::make_shared<BenchArrays>(setting.device, setting.seed);
+  auto params = middle_token<kernels::TokenSequenceParams>(setting);
+  const int64_t row = params.num_tokens() * params.channels;
+  params.patches =
+      arrays->random(params.dtype, params.batch * params.num_patches * params.channels, {});
+  params.cls_tokens[0] = arrays->random_floats(params.channels, {});
+  params.pos_embed = arrays->random_floats(row, {});
+  params.out = arrays->floats(params.batch * row);
+  const kernels::DeviceEntries& entries = setting.device.entries();
+  return {
+      shape_of(params),
+      sequence_bytes(params) + bytes_of(row + params.channels, sizeof(float)),
+      0.0,
+      [arrays, params, &entries, stream = setting.device.stream()] {
+        entries.token_sequence(params, stream);
+      }};
+}
+
+OpCase token_sequence_backward(const CaseSetting& setting) {
+  const auto arrays = std::make_shared<BenchArrays>(setting.device, setting.seed);
+  auto params = middle_token<kernels::TokenSequenceBackwardParams>(setting);
+  const int64_t num_values = params.batch * params.num_patches * params.channels;
+  params.dout = arrays->random_floats(params.batch * params.num_tokens() * params.channels, {});
+  params.dpatches = arrays->allocate(static_cast<size_t>(num_values * dtype_bytes(params.dtype)));
+  const kernels::DeviceEntries& entries = setting.device.entries();
+  return {
+      shape_of(params),
+      sequence_bytes(params) - bytes_of(params.batch * params.channels, sizeof(float)),
+      0.0,
+      [arrays, params, &entries, stream = setting.device.stream()] {
+        entries.token_sequence_backward(params, stream);
+      }};
+}
+
 // Reads logits, labels, partners and factors; writes losses and dlogits. All float.
 OpCase cross_entropy(const CaseSetting& setting) {
   const auto arrays = std::make_shared<BenchArrays>(setting.device, setting.seed);
@@ -249,6 +313,28 @@ OpCase cross_entropy(const CaseSetting& setting) {
       0.0,
       [arrays, params, &entries, stream = setting.device.stream()] {
         entries.cross_entropy(params, stream);
+      }};
+}
+
+// Of Vim-tiny's gradients: reads them once.
+OpCase gradient_summary(const CaseSetting& setting) {
+  const auto arrays = std::make_shared<BenchArrays>(setting.device, setting.seed);
+  kernels::GradientSummaryParams params;
+  params.size = kVimTinyParameters;
+  params.max_norm = 1.0;
+  params.gradients = arrays->random_floats(params.size, {});
+  params.loss = arrays->upload(std::vector<double>{1.0});
+  params.values = arrays->upload(std::vector<double>(kernels::kNumGradientSummaryValues));
+  params.found_inf = arrays->floats(1);
+  params.grad_scale = arrays->floats(1);
+  const kernels::DeviceEntries& entries = setting.device.entries();
+  params.workspace = arrays->allocate(entries.gradient_summary_workspace_size(params));
+  return {
+      {{"parameters", params.size}},
+      bytes_of(params.size, sizeof(float)),
+      0.0,
+      [arrays, params, &entries, stream = setting.device.stream()] {
+        entries.gradient_summary(params, stream);
       }};
 }
 
@@ -293,7 +379,10 @@ std::vector<CaseMaker> layer_cases() {
       {"add_norm_backward", norm_backward},
       {"image_batch", image_batch},
       {"image_batch_erased", image_batch_erased},
+      {"token_sequence", token_sequence},
+      {"token_sequence_backward", token_sequence_backward},
       {"cross_entropy", cross_entropy},
+      {"gradient_summary", gradient_summary},
       {"adamw", adamw}};
 }
 

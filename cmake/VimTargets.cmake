@@ -31,20 +31,30 @@ function(vim_add_app name)
   endif()
 endfunction()
 
-# vim_add_test(NAME [TORCH] SOURCES file... LINK target...): a Catch2 program run by ctest as NAME.
+# vim_add_test(NAME [TORCH] [SPLIT tag] SOURCES file... LINK target...): a Catch2 program run by
+# ctest as NAME. SPLIT: test cases with this tag take long and run as NAME.tag, beside the others.
 function(vim_add_test name)
-  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "SPLIT" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} vim_catch2)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   if(ARG_TORCH)
     vim_use_torch(${name} PRIVATE)
   endif()
-  set(test ${name})  # the suffix tells the builds apart where one ctest runs both
-  if(VIM_SANITIZE)
-    string(APPEND test .sanitized)
+  if(ARG_SPLIT)
+    _vim_run_test(${name} ${name} "~[${ARG_SPLIT}]")
+    _vim_run_test(${name}.${ARG_SPLIT} ${name} "[${ARG_SPLIT}]")
+  else()
+    _vim_run_test(${name} ${name})
   endif()
-  add_test(NAME ${test} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endfunction()
+
+# Runs a Catch2 program, with these arguments, as the test `test`.
+function(_vim_run_test test program)
+  if(VIM_SANITIZE)
+    string(APPEND test .sanitized)  # tells the builds apart where one ctest runs both
+  endif()
+  add_test(NAME ${test} COMMAND ${program} ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   # Tests share the cores with one another; waiting threads must not spin.
   set_tests_properties(${test} PROPERTIES ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()

@@ -21,17 +21,18 @@ all_ops() {
   expect_exit 0 "${OPS[@]}" --json all.json
   expect_line out '^cpu, 1 threads, .*: copy [0-9.]+ GB/s'
   cp out printed
-  parses all.json 12
+  parses all.json 15
   for name in \
     selective_scan_forward selective_scan_backward \
     selective_scan_forward_long selective_scan_backward_long \
     causal_conv1d_forward causal_conv1d_backward \
-    add_norm_forward add_norm_backward image_batch image_batch_erased cross_entropy adamw; do
+    add_norm_forward add_norm_backward image_batch image_batch_erased \
+    token_sequence token_sequence_backward cross_entropy gradient_summary adamw; do
     expect_line all.json "\"name\": \"$name\""
     expect_line printed "^$name +[0-9.]+ us .* limit +[0-9.]+ us"
   done
   for name in name us bytes gb_s limit_us fraction; do
-    expect_equal "$(grep -c "^ *\"$name\":" all.json)" 12 "ops with $name"
+    expect_equal "$(grep -c "^ *\"$name\":" all.json)" 15 "ops with $name"
   done
   expect_line all.json '"device": "cpu, 1 threads, '
   expect_line all.json '"copy_gb_s": [0-9.]+'

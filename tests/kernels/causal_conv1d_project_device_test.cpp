@@ -6,6 +6,7 @@
 
 #include "tests/emulation/emulation.h"
 #include "tests/kernels/conv_problem.h"
+#include "tests/kernels/device_tokens.h"
 #include "tests/kernels/narrow_products_problem.h"
 #include "tests/support/catch.h"
 #include "tests/support/kernel_device.h"
@@ -20,26 +21,18 @@ using kernels::DType;
 // possibly downwards, by at most 2^-23 for each of 8 slices of channels in a part and 3 parts.
 constexpr double kFloatLimit = 1e-5;
 
-void* upload(DeviceArena& arena, TokenArray& array, bool comes_back) {
-  const size_t bytes = array.words().size() * sizeof(uint32_t);
-  if (comes_back) {
-    return arena.upload(static_cast<uint32_t*>(array.mutable_view().data), bytes);
-  }
-  return const_cast<uint32_t*>(arena.upload(array.words().data(), bytes));
-}
-
 // Runs the forward alone, with projections if the case's columns shall count.
 void run_forward(const KernelDevice& device, ConvRun& run, bool projects) {
   DeviceArena arena(device);
   ConvParams params = run.forward;
-  params.x.data = upload(arena, run.x, false);
+  params.x.data = upload(arena, run.x);
   for (int i = 0; i < params.num_directions; ++i) {
     kernels::ConvDirection& direction = params.direction[i];
     direction.weight = arena.upload(run.weight[i]);
     direction.bias = arena.upload(run.bias[i]);
     direction.out.data = upload(arena, run.out[i], true);
     if (projects) {
-      direction.projection = upload(arena, run.projection[i], false);
+      direction.projection = upload(arena, run.projection[i]);
       direction.projected = run.projected[i].mutable_view();
       direction.projected.data = upload(arena, run.projected[i], true);
     }

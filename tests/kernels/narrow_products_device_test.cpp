@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "tests/emulation/emulation.h"
+#include "tests/kernels/device_tokens.h"
 #include "tests/kernels/narrow_products_problem.h"
 #include "tests/support/catch.h"
 #include "tests/support/kernel_device.h"
@@ -17,14 +18,6 @@ using kernels::NarrowProductsParams;
 // Of the sum of the products' magnitudes. Products are exact in float; a sum is rounded, on a GPU
 // possibly downwards, by at most 2^-23 for each step of 16 rows or channels and for each piece.
 constexpr double kFloatLimit = 1e-5;
-
-void* upload(DeviceArena& arena, TokenArray& array, bool comes_back = false) {
-  const size_t bytes = array.words().size() * sizeof(uint32_t);
-  if (comes_back) {
-    return arena.upload(static_cast<uint32_t*>(array.mutable_view().data), bytes);
-  }
-  return const_cast<uint32_t*>(arena.upload(array.words().data(), bytes));
-}
 
 // Runs both launches; the results land in the run's host buffers.
 void run_on(const KernelDevice& device, NarrowRun& run) {

@@ -289,7 +289,9 @@ TEST_CASE("the emulated scan's forward agrees with the double oracle", "[scan][e
   check_forward(emulated_device());
 }
 
-TEST_CASE("the emulated scan's gradients agree with the double oracle", "[scan][emulated]") {
+TEST_CASE(
+    "the emulated scan's gradients agree with the double oracle",
+    "[scan][scan_gradients][emulated]") {
   emulation::set_seed(2);
   check_backward(emulated_device());
 }

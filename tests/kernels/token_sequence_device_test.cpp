@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tests/emulation/emulation.h"
+#include "tests/kernels/device_tokens.h"
 #include "tests/kernels/token_problem.h"
 #include "tests/support/catch.h"
 #include "tests/support/kernel_device.h"
@@ -21,12 +22,8 @@ void run_on(const KernelDevice& device, TokenRun& run, size_t shift) {
     const float* start = arena.upload(std::as_const(moved));  // const: nothing comes back
     return start == nullptr ? start : start + shift;
   };
-  const auto upload = [&](TokenArray& array) {
-    return arena.upload(
-        static_cast<uint32_t*>(array.mutable_view().data), array.words().size() * sizeof(uint32_t));
-  };
   kernels::TokenSequenceParams params = run.params;
-  params.patches = upload(run.patches);
+  params.patches = upload(arena, run.patches);
   params.pos_embed = shifted(run.pos_embed);
   for (size_t i = 0; i < run.cls_tokens.size(); ++i) {
     params.cls_tokens[i] = arena.upload(run.cls_tokens[i]);
@@ -35,7 +32,7 @@ void run_on(const KernelDevice& device, TokenRun& run, size_t shift) {
   device.entries.token_sequence(params, nullptr);
   kernels::TokenSequenceBackwardParams backward = run.backward;
   backward.dout = shifted(run.dout);
-  backward.dpatches = upload(run.dpatches);
+  backward.dpatches = upload(arena, run.dpatches, /*comes_back=*/true);
   device.entries.token_sequence_backward(backward, nullptr);
   arena.download_all();
 }
