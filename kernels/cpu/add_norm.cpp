@@ -3,7 +3,6 @@
 #include "kernels/add_norm.h"
 
 #include <algorithm>
-#include <limits>
 #include <stdexcept>
 
 #include "kernels/cpu/add_norm_impl.h"
@@ -12,8 +11,6 @@
 
 namespace vim::kernels {
 namespace {
-
-constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
 void check_sizes(const AddNormParams& params) {
   check_between("add_norm: rows", params.rows, 1, kUnlimited);

@@ -3,7 +3,6 @@
 #include "kernels/causal_conv1d.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "kernels/cpu/backend_state.h"
 #include "kernels/cpu/causal_conv1d_impl.h"
@@ -11,8 +10,6 @@
 
 namespace vim::kernels {
 namespace {
-
-constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
 void check_sizes(const ConvParams& params) {
   check_between("causal_conv1d: batch", params.batch, 1, kUnlimited);

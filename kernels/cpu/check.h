@@ -2,10 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "kernels/types.h"
 
 namespace vim::kernels {
+
+/// The upper limit of what has none.
+inline constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
 /// Throws unless low <= value <= high.
 void check_between(const char* what, int64_t value, int64_t low, int64_t high);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -14,8 +13,6 @@
 
 namespace vim::kernels {
 namespace {
-
-constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
 LabelTarget checked_label_target(const CrossEntropyParams& params, int64_t row) {
   const LabelTarget target = label_target(params, smooth_targets(params), row);

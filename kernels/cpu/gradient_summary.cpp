@@ -3,7 +3,6 @@
 #include "kernels/gradient_summary.h"
 
 #include <cmath>
-#include <limits>
 
 #include "kernels/cpu/check.h"
 #include "kernels/gradient_control.h"
@@ -11,7 +10,7 @@
 namespace vim::kernels {
 
 void check_gradient_summary(const GradientSummaryParams& params) {
-  check_between("gradient_summary: size", params.size, 1, std::numeric_limits<int64_t>::max());
+  check_between("gradient_summary: size", params.size, 1, kUnlimited);
   check_present("gradient_summary: gradients", params.gradients);
   check_present("gradient_summary: values", params.values);
   check_present("gradient_summary: found_inf", params.found_inf);

@@ -4,7 +4,6 @@
 #include "kernels/image_batch.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "kernels/cpu/check.h"
 #include "kernels/image_erase.h"
@@ -14,7 +13,6 @@ namespace vim::kernels {
 namespace {
 
 constexpr int64_t kLevels = 256;
-constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
 // What each level of one channel becomes: normalised, and that times its mixup factor.
 struct ChannelTable {

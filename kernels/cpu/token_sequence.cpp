@@ -1,15 +1,11 @@
 // Patches and tokens on the CPU: copies of rows, so one version, which the compiler may vectorise.
 #include "kernels/token_sequence.h"
 
-#include <limits>
-
 #include "kernels/cpu/check.h"
 #include "kernels/storage.h"
 
 namespace vim::kernels {
 namespace {
-
-constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
 void check_sequence(const TokenSequence& sequence) {
   check_between("token_sequence: batch", sequence.batch, 1, kUnlimited);

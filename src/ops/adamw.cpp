@@ -6,6 +6,7 @@
 #include "kernels/adamw.h"
 #include "src/ops/device_call.h"
 #include "src/ops/kernel_args.h"
+#include "src/ops/run_kernel.h"
 
 namespace vim::ops {
 namespace {
@@ -91,14 +92,12 @@ bool has_device_adamw(const at::Tensor& tensor) { return DeviceCall(tensor).is_o
 void adamw(const AdamWTensors& tensors, const AdamWFactorOptions& factors) {
   check_adamw(tensors);
   const kernels::AdamWParams params = make_params(tensors, factors);
-  const DeviceCall call(tensors.value);
-  if (call.is_on_device()) {
-    call.entry (&kernels::DeviceEntries::adamw)(params, call.stream());
-    return;
-  }
-  parallel_rows(kernels::adamw_num_rows(params), [&params](kernels::RowRange rows) {
-    kernels::adamw(params, rows);
-  });
+  run_kernel(
+      tensors.value,
+      &kernels::DeviceEntries::adamw,
+      kernels::adamw,
+      kernels::adamw_num_rows(params),
+      params);
 }
 
 }  // namespace vim::ops

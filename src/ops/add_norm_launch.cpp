@@ -7,6 +7,7 @@
 #include "src/ops/device_call.h"
 #include "src/ops/kernel_args.h"
 #include "src/ops/parameter_gradient.h"
+#include "src/ops/run_kernel.h"
 
 namespace vim::ops {
 namespace {
@@ -31,14 +32,12 @@ kernels::AddNormParams make_params(const AddNormInputs& inputs, const AddNormOpt
 }
 
 void launch_forward(const at::Tensor& x, const kernels::AddNormParams& params) {
-  const DeviceCall call(x);
-  if (call.is_on_device()) {
-    call.entry (&kernels::DeviceEntries::add_norm_forward)(params, call.stream());
-    return;
-  }
-  parallel_rows(kernels::add_norm_num_rows(params), [&params](kernels::RowRange rows) {
-    kernels::add_norm_forward(params, rows);
-  });
+  run_kernel(
+      x,
+      &kernels::DeviceEntries::add_norm_forward,
+      kernels::add_norm_forward,
+      kernels::add_norm_num_rows(params),
+      params);
 }
 
 void launch_backward(

@@ -11,6 +11,7 @@
 #include "src/ops/kernel_args.h"
 #include "src/ops/optional_tensors.h"
 #include "src/ops/parameter_gradient.h"
+#include "src/ops/run_kernel.h"
 #include "src/ops/stacked.h"
 
 namespace vim::ops {
@@ -78,14 +79,12 @@ bool set_projections(
 }
 
 void launch_forward(const at::Tensor& x, const kernels::ConvParams& params) {
-  const DeviceCall call(x);
-  if (call.is_on_device()) {
-    call.entry (&kernels::DeviceEntries::causal_conv1d_forward)(params, call.stream());
-    return;
-  }
-  parallel_rows(kernels::causal_conv1d_num_rows(params), [&params](kernels::RowRange rows) {
-    kernels::causal_conv1d_forward(params, rows);
-  });
+  run_kernel(
+      x,
+      &kernels::DeviceEntries::causal_conv1d_forward,
+      kernels::causal_conv1d_forward,
+      kernels::causal_conv1d_num_rows(params),
+      params);
 }
 
 void launch_backward(const at::Tensor& x, kernels::ConvBackwardParams& params, bool sums_may_wait) {

@@ -7,6 +7,7 @@
 #include "kernels/cross_entropy.h"
 #include "src/ops/device_call.h"
 #include "src/ops/kernel_args.h"
+#include "src/ops/run_kernel.h"
 
 namespace vim::ops {
 namespace {
@@ -38,14 +39,12 @@ void check_cross_entropy(const at::Tensor& logits, const CrossEntropyTargets& ta
 }
 
 void launch(const at::Tensor& logits, const kernels::CrossEntropyParams& params) {
-  const DeviceCall call(logits);
-  if (call.is_on_device()) {
-    call.entry (&kernels::DeviceEntries::cross_entropy)(params, call.stream());
-    return;
-  }
-  parallel_rows(kernels::cross_entropy_num_rows(params), [&params](kernels::RowRange rows) {
-    kernels::cross_entropy(params, rows);
-  });
+  run_kernel(
+      logits,
+      &kernels::DeviceEntries::cross_entropy,
+      kernels::cross_entropy,
+      kernels::cross_entropy_num_rows(params),
+      params);
 }
 
 at::Tensor mean_of(const at::Tensor& losses) {

@@ -5,8 +5,8 @@
 
 #include <cstring>
 
-#include "src/ops/device_call.h"
 #include "src/ops/kernel_args.h"
+#include "src/ops/run_kernel.h"
 
 namespace vim::ops {
 namespace {
@@ -114,14 +114,12 @@ at::Tensor image_batch(
   kernels::ImageBatchParams params = make_params(images, tables, options);
   const at::Tensor out = at::empty(out_shape(params), images.options().dtype(options.dtype));
   params.out = out.mutable_data_ptr();
-  const DeviceCall call(images);
-  if (call.is_on_device()) {
-    call.entry (&kernels::DeviceEntries::image_batch)(params, call.stream());
-    return out;
-  }
-  parallel_rows(kernels::image_batch_num_rows(params), [&params](kernels::RowRange rows) {
-    kernels::image_batch(params, rows);
-  });
+  run_kernel(
+      images,
+      &kernels::DeviceEntries::image_batch,
+      kernels::image_batch,
+      kernels::image_batch_num_rows(params),
+      params);
   return out;
 }
 

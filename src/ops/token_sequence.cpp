@@ -7,9 +7,9 @@
 #include <algorithm>
 
 #include "kernels/token_sequence.h"
-#include "src/ops/device_call.h"
 #include "src/ops/kernel_args.h"
 #include "src/ops/optional_tensors.h"
+#include "src/ops/run_kernel.h"
 
 namespace vim::ops {
 namespace {
@@ -41,14 +41,12 @@ at::Tensor launch(const variable_list& tensors, const std::vector<int64_t>& slot
     params.cls_tokens[i] = float_data(tensors[2 + i]);
   }
   params.out = float_data(out);
-  const DeviceCall call(patches);
-  if (call.is_on_device()) {
-    call.entry (&kernels::DeviceEntries::token_sequence)(params, call.stream());
-    return out;
-  }
-  parallel_rows(kernels::token_sequence_num_rows(params), [&params](kernels::RowRange rows) {
-    kernels::token_sequence(params, rows);
-  });
+  run_kernel(
+      patches,
+      &kernels::DeviceEntries::token_sequence,
+      kernels::token_sequence,
+      kernels::token_sequence_num_rows(params),
+      params);
   return out;
 }
 
@@ -60,14 +58,12 @@ at::Tensor launch_backward(
   kernels::TokenSequenceBackwardParams params{make_sequence(dpatches.sizes(), dtype, slots)};
   params.dout = float_data(dout);
   params.dpatches = dpatches.mutable_data_ptr();
-  const DeviceCall call(dout);
-  if (call.is_on_device()) {
-    call.entry (&kernels::DeviceEntries::token_sequence_backward)(params, call.stream());
-    return dpatches;
-  }
-  parallel_rows(kernels::token_sequence_num_rows(params), [&params](kernels::RowRange rows) {
-    kernels::token_sequence_backward(params, rows);
-  });
+  run_kernel(
+      dout,
+      &kernels::DeviceEntries::token_sequence_backward,
+      kernels::token_sequence_backward,
+      kernels::token_sequence_num_rows(params),
+      params);
   return dpatches;
 }
 

@@ -191,13 +191,8 @@ at::Tensor TrainStep::scaled_norm() const {
   return store_.loss_scale().defined() ? norm / store_.loss_scale() : norm;
 }
 
-optim::UpdateControl TrainStep::make_control(const at::Tensor& norm) const {
-  optim::UpdateControl control =
-      optim::control_update(norm, options_.optim.clip_norm, store_.loss_scale());
-  if (options_.ema.enabled) {
-    control.ema_decay = options_.ema.decay;
-  }
-  return control;
+std::optional<double> TrainStep::ema_decay() const {
+  return options_.ema.enabled ? std::optional<double>(options_.ema.decay) : std::nullopt;
 }
 
 void TrainStep::update(double lr) {
@@ -226,7 +221,9 @@ void TrainStep::update(double lr) {
   std::optional<cuda::ProfileRange> range("clip");
   const at::Tensor norm = scaled_norm();
   result.grad_norm = norm.item<double>();
-  const optim::UpdateControl control = make_control(norm);
+  optim::UpdateControl control =
+      optim::control_update(norm, options_.optim.clip_norm, store_.loss_scale());
+  control.ema_decay = ema_decay();
   range.reset();
   if (std::isfinite(result.grad_norm)) {
     optim::adamw_step(store_, options_.optim, lr, control);

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -90,7 +91,7 @@ class TrainStep {
   at::Tensor compute_loss(const PassInputs& inputs);
   void backward(const at::Tensor& loss, bool is_first);
   at::Tensor scaled_norm() const;
-  optim::UpdateControl make_control(const at::Tensor& norm) const;
+  std::optional<double> ema_decay() const;
 
   void stage(const PassInputs& host);
   void run_on_device();

@@ -97,10 +97,7 @@ void TrainStep::update_on_device() {
        store_.loss_scale(),
        options_.optim.clip_norm});
   append_result(summary.values);
-  optim::UpdateControl control{summary.grad_scale, summary.found_inf, {}};
-  if (options_.ema.enabled) {
-    control.ema_decay = options_.ema.decay;
-  }
+  const optim::UpdateControl control{summary.grad_scale, summary.found_inf, ema_decay()};
   range.reset();
   optim::adamw_step(store_, options_.optim, lr_, control);
   if (store_.loss_scale().defined()) {  // after the update, which divides by this step's scale

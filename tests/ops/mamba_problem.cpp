@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include "tests/ops/op_checks.h"
+#include "tests/ops/reference_ops.h"
+#include "tests/support/catch.h"
 
 namespace vim::ops {
 namespace {
@@ -86,6 +88,25 @@ std::vector<at::Tensor> gradients_of(Problem& leaves) {
     }
   }
   return gradients;
+}
+
+void check_against(const Problem& problem, const Problem& values, const Tolerance& tolerance) {
+  Problem leaves = with_leaves(problem, leaf);
+  Problem expected = with_leaves(values, leaf_in_double);
+  const at::Tensor out = run(leaves);
+  at::Tensor wanted = reference_core(expected.xz, expected.branches, expected.options);
+  if (problem.options.only_token) {
+    wanted = wanted.narrow(1, *problem.options.only_token, 1);
+  }
+  CHECK(relative_error(out, wanted) < tolerance.output);
+  loss_of(out).backward();
+  loss_of(wanted).backward();
+  const auto ours = gradients_of(leaves);
+  const auto theirs = gradients_of(expected);
+  for (size_t i = 0; i < ours.size(); ++i) {
+    CAPTURE(i);
+    CHECK(relative_error(ours[i], theirs[i]) < tolerance.gradient);
+  }
 }
 
 }  // namespace vim::ops

@@ -41,4 +41,17 @@ at::Tensor loss_of(const at::Tensor& out);
 /// Of xz and every parameter that is there.
 std::vector<at::Tensor> gradients_of(Problem& leaves);
 
+// Rounding to 6e-8 through convolution, two products and a scan of 33 tokens: below 1e-6 each.
+constexpr double kOutput = 1e-5;
+constexpr double kGradient = 5e-5;
+
+struct Tolerance {
+  double output = kOutput;
+  double gradient = kGradient;
+};
+
+/// Checks output and gradients of the problem against the double reference; `values` holds the
+/// values that the op is to have used.
+void check_against(const Problem& problem, const Problem& values, const Tolerance& tolerance = {});
+
 }  // namespace vim::ops
