@@ -66,17 +66,23 @@ struct ScanTile {
   int64_t end;    // one past the last channel
 };
 
-__host__ __device__ inline int64_t scan_tiles_per_group(const ScanParams& params, int tile_width) {
-  return (params.d_inner / params.groups + tile_width - 1) / tile_width;
+/// d_inner and all counts of tiles fit in 32 bits, in which a division takes a third of the time.
+__host__ __device__ inline uint32_t scan_group_width(const ScanParams& params) {
+  return static_cast<uint32_t>(params.d_inner) / static_cast<uint32_t>(params.groups);
 }
 
-__device__ inline ScanTile scan_tile(const ScanParams& params, int tile_width, int64_t index) {
-  const int64_t per_group = scan_tiles_per_group(params, tile_width);
-  const int64_t group = index / per_group;
-  const int64_t width = params.d_inner / params.groups;
-  const int64_t first = group * width + index % per_group * tile_width;
-  const int64_t end = first + tile_width;
-  return {group, first, end < (group + 1) * width ? end : (group + 1) * width};
+__host__ __device__ inline uint32_t scan_tiles_per_group(const ScanParams& params, int tile_width) {
+  const auto width = static_cast<uint32_t>(tile_width);
+  return (scan_group_width(params) + width - 1) / width;
+}
+
+__device__ inline ScanTile scan_tile(const ScanParams& params, int tile_width, uint32_t index) {
+  const uint32_t per_group = scan_tiles_per_group(params, tile_width);
+  const uint32_t group = index / per_group;
+  const int64_t begin = int64_t{group} * scan_group_width(params);
+  const int64_t end = begin + scan_group_width(params);
+  const int64_t first = begin + int64_t{index - group * per_group} * tile_width;
+  return {group, first, min(first + tile_width, end)};
 }
 
 /// Token of a step of the walk.

@@ -13,16 +13,16 @@ namespace vim::kernels::VIM_CUDA_NAMESPACE {
 namespace {
 
 constexpr int kRankStep = 16;  // columns of dt that one product takes
-constexpr int kMostRankSteps = 2;
 
 /// W of a warp's channels, spread over its lanes as the second factor of mma_..._16x8x16. T is a
 /// 16-bit storage type; a rank below kSteps * kRankStep is filled up with zeros.
 template <typename T, int kSteps, int kChannels>
 class DtProjection {
-  static constexpr int kProducts = kChannels / 8;  // of 8 channels each
+  static constexpr int kProducts = (kChannels + 7) / 8;  // of 8 channels each
 
  public:
   static constexpr int kTokens = 16;
+  using Sums = float[kProducts][4];
 
   /// weight: (channels, rank), those of the warp first; rank even.
   __device__ void load(const T* weight, int channels, int rank) {
@@ -41,22 +41,30 @@ class DtProjection {
     }
   }
 
-  /// dt, delta: kTokens rows; of dt as many columns as there are steps, absent ones 0. Other lanes
-  /// see delta after a barrier.
-  __device__ __forceinline__ void apply(
-      const T (*dt)[kRankStep * kSteps], T (*delta)[kChannels]) const {
-    float sums[kProducts][4] = {};
+  /// Adds the products of kTokens tokens: sums[i] are those with channels 8 i to 8 i + 7, spread as
+  /// d of mma_16x8x16. pair_at(row, column): two neighbours of dt as a word, 0 where absent.
+  template <typename PairAt>
+  __device__ __forceinline__ void multiply(PairAt pair_at, Sums& sums) const {
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       const int column = kRankStep * step + 2 * member();
       const uint32_t tokens[4] = {
-          pair(dt[group()][column]),
-          pair(dt[group() + 8][column]),
-          pair(dt[group()][column + 8]),
-          pair(dt[group() + 8][column + 8])};
+          pair_at(group(), column),
+          pair_at(group() + 8, column),
+          pair_at(group(), column + 8),
+          pair_at(group() + 8, column + 8)};
 #pragma unroll
       for (int i = 0; i < kProducts; ++i) mma_16x8x16<T>(sums[i], tokens, weights_[step][i]);
     }
+  }
+
+  /// dt, delta: kTokens rows; of dt as many columns as there are steps, absent ones 0. Other lanes
+  /// see delta after a barrier.
+  __device__ __forceinline__ void apply(
+      const T (*dt)[kRankStep * kSteps], T (*delta)[kChannels]) const {
+    static_assert(kChannels % 8 == 0, "whole products");
+    Sums sums = {};
+    multiply([&](int row, int column) { return pair(dt[row][column]); }, sums);
 #pragma unroll
     for (int i = 0; i < kProducts; ++i) {
       const int channel = 8 * i + 2 * member();
@@ -65,16 +73,17 @@ class DtProjection {
     }
   }
 
- private:
-  __device__ static int group() { return static_cast<int>(threadIdx.x) % kWarpSize / 4; }
-  __device__ static int member() { return static_cast<int>(threadIdx.x) % 4; }
-
-  // Two neighbours, the first at an even place.
+  /// Two neighbours, the first at an even place.
   __device__ static uint32_t pair(const T& first) {
     return *reinterpret_cast<const uint32_t*>(&first);
   }
   __device__ static uint32_t& pair(T& first) { return *reinterpret_cast<uint32_t*>(&first); }
 
+  /// The lane's first row and pair of columns in a product.
+  __device__ static int group() { return static_cast<int>(threadIdx.x) % kWarpSize / 4; }
+  __device__ static int member() { return static_cast<int>(threadIdx.x) % 4; }
+
+ private:
   uint32_t weights_[kSteps][kProducts][2];
 };
 

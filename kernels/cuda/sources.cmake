@@ -15,5 +15,6 @@ set(VIM_CUDA_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/image_batch.cu
   ${CMAKE_CURRENT_LIST_DIR}/narrow_products.cu
   ${CMAKE_CURRENT_LIST_DIR}/selective_scan_bwd.cu
+  ${CMAKE_CURRENT_LIST_DIR}/selective_scan_chunks.cu
   ${CMAKE_CURRENT_LIST_DIR}/selective_scan_fwd.cu
   ${CMAKE_CURRENT_LIST_DIR}/token_sequence.cu)

@@ -1,8 +1,9 @@
 // cuBLAS takes the first algorithm of cuBLASLt's list. For products with many rows and few columns
-// that is most often one by tiles of 192 x 192. Where the list holds tiles of 128 x 128 or 128 x
-// 160 in clusters of two, those were faster in every case measured, by 4 to 20 %; where it does
-// not, the first algorithm's other custom option is, for a right side that is not transposed, by up
-// to 12 %. Only algorithms without a workspace are asked for: others begin by clearing it.
+// that is most often one by tiles of 192 x 192. Tiles of 128 x 128 or 128 x 160 in clusters of two
+// were faster in every case measured, by 4 to 20 %, where the list holds them, or the list for a
+// similar number of rows does: they serve any number. Else the first algorithm's other custom
+// option is, for a right side that is not transposed, by up to 12 %. Only algorithms without a
+// workspace are asked for: others begin by clearing it.
 #include <ATen/ATen.h>
 #include <ATen/cuda/CUDAContext.h>
 #include <ATen/cuda/CUDADataType.h>
@@ -16,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "src/cuda/matmul.h"
 
@@ -25,6 +27,10 @@ namespace {
 constexpr int kMeasuredCapability = 9;
 constexpr uint32_t kAlignment = 16;  // of addresses and rows, in bytes
 constexpr int kMaxCandidates = 16;
+constexpr int64_t kTileRows = 128;
+// From so many rows on an algorithm from the list for one of kKnownRows was faster, too.
+constexpr int64_t kManyRows = 6000;
+constexpr std::array<int64_t, 2> kKnownRows = {12608, 25216};
 
 // The library's objects end with their owner.
 template <auto kDestroy>
@@ -154,17 +160,38 @@ std::optional<cublasLtMatmulAlgo_t> with_other_option(
   return algorithm;
 }
 
-// A product as cuBLASLt sees it: columns first, so all matrices are transposed and change sides.
-class Plan {
- public:
-  explicit Plan(const Product& product)
-      : left_(make_layout(product.type, product.inner, product.rows, product.left_stride)),
-        right_(make_layout(
+// The matrices of a product as cuBLASLt sees them: columns first, so all are transposed and change
+// sides.
+struct Layouts {
+  Layout left;
+  Layout right;
+  Layout out;
+
+  Layouts(const Product& product, int64_t rows)
+      : left(make_layout(product.type, product.inner, rows, product.left_stride)),
+        right(make_layout(
             product.type,
             product.is_right_transposed ? product.inner : product.columns,
             product.is_right_transposed ? product.columns : product.inner,
             product.right_stride)),
-        out_(make_layout(product.type, product.columns, product.rows, product.columns)) {
+        out(make_layout(product.type, product.columns, rows, product.columns)) {}
+};
+
+// Counts of rows whose lists may hold an algorithm for the product: its own, multiples of the tile
+// beside it, and some that were measured.
+std::vector<int64_t> rows_to_ask_for(int64_t rows) {
+  const int64_t below = rows / kTileRows * kTileRows;
+  std::vector<int64_t> result = {rows};
+  if (below < rows) result.push_back(below + kTileRows);
+  if (below < rows && below > 0) result.push_back(below);
+  if (rows >= kManyRows) result.insert(result.end(), kKnownRows.begin(), kKnownRows.end());
+  return result;
+}
+
+// A product with the algorithm for it.
+class Plan {
+ public:
+  explicit Plan(const Product& product) : layouts_(product, product.rows) {
     cublasLtMatmulDesc_t made = nullptr;
     TORCH_CUDABLAS_CHECK(cublasLtMatmulDescCreate(&made, CUBLAS_COMPUTE_32F, CUDA_R_32F));
     operation_.reset(made);
@@ -186,14 +213,14 @@ class Plan {
         operation_.get(),
         &one,
         right.const_data_ptr(),
-        right_.get(),
+        layouts_.right.get(),
         left.const_data_ptr(),
-        left_.get(),
+        layouts_.left.get(),
         &zero,
         sum,
-        out_.get(),
+        layouts_.out.get(),
         sum,
-        out_.get(),
+        layouts_.out.get(),
         &*algorithm_,
         /*workspace=*/nullptr,
         /*workspaceSizeInBytes=*/0,
@@ -201,53 +228,67 @@ class Plan {
   }
 
  private:
+  using Candidates = std::vector<cublasLtMatmulHeuristicResult_t>;
+
   void choose(const Product& product) {
-    std::array<cublasLtMatmulHeuristicResult_t, kMaxCandidates> candidates{};
+    for (const int64_t rows : rows_to_ask_for(product.rows)) {
+      const Candidates candidates = ask_for(product, rows);
+      for (const auto& candidate : candidates) {
+        if (candidate.state == CUBLAS_STATUS_SUCCESS && has_fast_tile(candidate.algo, product) &&
+            (rows == product.rows || check(candidate.algo))) {
+          algorithm_ = candidate.algo;
+          return;
+        }
+      }
+    }
+    const Candidates own = ask_for(product, product.rows);
+    const auto other = own.empty() ? std::nullopt : with_other_option(own[0].algo, product);
+    if (other) {
+      const auto checked = check(*other);
+      if (checked && checked->workspaceSize == 0) algorithm_ = other;
+    }
+  }
+
+  // cuBLASLt's list for a product like this one of so many rows. One without candidates is
+  // cuBLAS's to refuse.
+  Candidates ask_for(const Product& product, int64_t rows) const {
+    const Layouts layouts(product, rows);
+    Candidates candidates(kMaxCandidates);
     int count = 0;
-    // A product without candidates is cuBLAS's to refuse.
     cublasLtMatmulAlgoGetHeuristic(
         at::cuda::getCurrentCUDABlasLtHandle(),
         operation_.get(),
-        right_.get(),
-        left_.get(),
-        out_.get(),
-        out_.get(),
+        layouts.right.get(),
+        layouts.left.get(),
+        layouts.out.get(),
+        layouts.out.get(),
         make_preference().get(),
         kMaxCandidates,
         candidates.data(),
         &count);
-    for (int i = 0; i < count && !algorithm_; ++i) {
-      const auto& candidate = candidates[static_cast<size_t>(i)];
-      if (candidate.state == CUBLAS_STATUS_SUCCESS && has_fast_tile(candidate.algo, product)) {
-        algorithm_ = candidate.algo;
-      }
-    }
-    if (count > 0 && !algorithm_) {
-      algorithm_ = with_other_option(candidates[0].algo, product);
-      if (algorithm_ && !runs_without_workspace(*algorithm_)) {
-        algorithm_.reset();
-      }
-    }
+    candidates.resize(static_cast<size_t>(count));
+    return candidates;
   }
 
-  bool runs_without_workspace(const cublasLtMatmulAlgo_t& algorithm) const {
+  // What cuBLASLt says of an algorithm that is not of the product's own list; nothing if it
+  // refuses.
+  std::optional<cublasLtMatmulHeuristicResult_t> check(
+      const cublasLtMatmulAlgo_t& algorithm) const {
     cublasLtMatmulHeuristicResult_t result{};
     const auto status = cublasLtMatmulAlgoCheck(
         at::cuda::getCurrentCUDABlasLtHandle(),
         operation_.get(),
-        right_.get(),
-        left_.get(),
-        out_.get(),
-        out_.get(),
+        layouts_.right.get(),
+        layouts_.left.get(),
+        layouts_.out.get(),
+        layouts_.out.get(),
         &algorithm,
         &result);
-    return status == CUBLAS_STATUS_SUCCESS && result.workspaceSize == 0;
+    return status == CUBLAS_STATUS_SUCCESS ? std::optional(result) : std::nullopt;
   }
 
+  Layouts layouts_;
   Operation operation_;
-  Layout left_;
-  Layout right_;
-  Layout out_;
   std::optional<cublasLtMatmulAlgo_t> algorithm_;
 };
 

@@ -5,7 +5,6 @@
 #include <numeric>
 #include <random>
 #include <stdexcept>
-#include <tuple>
 
 #include "tests/emulation/emulation.h"
 #include "tests/kernels/scan_arrays.h"
@@ -150,35 +149,43 @@ Tensors make_factors(const ScanCase& scan, int64_t rank) {
   return round_to_storage(scan, inputs);
 }
 
-void check_projection(const KernelDevice& device) {
+struct ProjectionSizes {
+  int64_t batch;
+  int64_t seqlen;
+  int64_t d_inner;
+  int64_t rank;  // in bfloat16; 8 in float16
+};
+
+// A size for each form of the forward.
+std::vector<ProjectionSizes> projection_sizes() {
 #ifdef VIM_TEST_CUDA
   constexpr int64_t kFewTokens = 37;
 #else
   constexpr int64_t kFewTokens = 3;
 #endif
-  constexpr int64_t kTeams = 8;  // samples for which four lanes a channel are taken, pairs, and one
-  constexpr int64_t kPairs = 40;
-  constexpr int64_t kLanes = 95;
-  constexpr int64_t kHelpedTeams = 1;  // with a helper: of so many tokens
-  constexpr int64_t kHelpedTokens = 263;
-  constexpr int64_t kHelpedPairs = 36;
-  for (const auto& [batch, tokens, dtype, rank] :
-       {std::tuple(kHelpedTeams, kHelpedTokens, DType::kBFloat16, 24),
-        std::tuple(kHelpedTeams, kHelpedTokens, DType::kFloat16, 16),
-        std::tuple(kHelpedPairs, kFewTokens, DType::kBFloat16, 24),
-        std::tuple(kHelpedPairs, kFewTokens, DType::kFloat16, 16),
-        std::tuple(kTeams, int64_t{37}, DType::kBFloat16, 24),
-        std::tuple(kTeams, int64_t{37}, DType::kFloat16, 16),
-        std::tuple(kPairs, kFewTokens, DType::kBFloat16, 24),
-        std::tuple(kPairs, kFewTokens, DType::kFloat16, 16),
-        std::tuple(kLanes, kFewTokens, DType::kBFloat16, 16),
-        std::tuple(kLanes, kFewTokens, DType::kFloat16, 24)}) {
-    ScanCase scan = with(sized(batch, tokens, 136, 16), "factors of delta", walk_both_ways);
-    scan.dtype = dtype;
-    scan.name += ", rank " + std::to_string(rank);
-    const Tensors inputs = make_factors(scan, rank);
-    check_close(
-        scan, forward_on(device, scan, inputs, true), oracle_scan_forward(scan, inputs), kOutLimit);
+  return {
+      {1, 37, 136, 24},           // blocks, 8 lanes
+      {6, 11, 136, 24},           // blocks, 4 lanes
+      {1, 263, 136, 16},          // teams with a helper
+      {36, kFewTokens, 136, 16},  // pairs with a helper
+      {8, 37, 136, 16},           // teams
+      {40, kFewTokens, 136, 16},  // pairs
+      {95, kFewTokens, 136, 16},  // lanes
+  };
+}
+
+void check_projection(const KernelDevice& device) {
+  for (const ProjectionSizes& sizes : projection_sizes()) {
+    for (const DType dtype : {DType::kBFloat16, DType::kFloat16}) {
+      const int64_t rank = dtype == DType::kBFloat16 ? sizes.rank : 8;
+      ScanCase scan = with(
+          sized(sizes.batch, sizes.seqlen, sizes.d_inner, 16), "factors of delta", walk_both_ways);
+      scan.dtype = dtype;
+      scan.name += ", rank " + std::to_string(rank);
+      const Tensors inputs = make_factors(scan, rank);
+      const Tensors expected = oracle_scan_forward(scan, inputs);
+      check_close(scan, forward_on(device, scan, inputs, true), expected, kOutLimit);
+    }
   }
 }
 
