@@ -312,7 +312,7 @@ __device__ __forceinline__ void for_each_segment(
     const int64_t first = group_first + block.bundle % group_bundles;
     for (int64_t tile = first; tile < group_first + group_tiles; tile += group_bundles) {
       block.is_first_of_bundle = tile == first;
-      block.tile = scan_tile(params, kTileChannels, static_cast<uint32_t>(tile));
+      block.tile = scan_tile(params, kTileChannels, tile);
       block.num_channels = static_cast<int>(block.tile.end - block.tile.first);
       block.state_group = 0;
       f(block);

@@ -18,7 +18,7 @@ constexpr int kCarryAhead = 32;  // chunks whose loads overlap
 /// one warp and walks one direction.
 template <typename Form>
 __global__ void __launch_bounds__(kWarpSize) scan_chunk_kernel(ScanParams params, ScanSplit split) {
-  const ScanWarp warp = locate_warp(params, split, Form::kChannels);
+  const ScanWarp warp = locate_warp<int64_t>(params, split, Form::kChannels);
   ScanLane<Form> lane(params, warp);
   auto& shared = *block_shared<typename Form::Shared>();
   float sum_dt = 0.0F;

@@ -159,7 +159,7 @@ __device__ inline int first_half(const ScanWarp& warp) {
 template <typename Form>
 __global__ void __launch_bounds__(kMaxDirections* kWarpSize, Form::kChannelLanes == 1 ? 8 : 10)
     scan_forward_kernel(ScanParams params, ScanSplit split) {
-  const ScanWarp warp = locate_warp(params, split, Form::kChannels);
+  const ScanWarp warp = locate_warp<int64_t>(params, split, Form::kChannels);
   ScanLane<Form> lane(params, warp);
   lane.enter(params, warp, split);
   const bool is_pair = params.num_directions == 2;

@@ -288,7 +288,8 @@ __global__ void __launch_bounds__(kMaxDirections* kBlockWarps* kWarpSize)
   static_assert(Form::kIsPlain, "the model's own case");
   const int place = static_cast<int>(threadIdx.x) / kWarpSize % kBlockWarps;
   const int direction = static_cast<int>(threadIdx.x) / kWarpSize / kBlockWarps;
-  const ScanWarp warp = locate_walk(params, whole, Form::kChannels, blockIdx.x, direction);
+  const ScanWarp warp =
+      locate_walk<uint32_t>(params, whole, Form::kChannels, blockIdx.x, direction);
   ForwardBlockWalk<Form, kRankSteps> walk(params, warp, whole, place);
   walk.stage();
   walk.walk_states();

@@ -357,7 +357,8 @@ template <typename Form, int kRankSteps>
 __global__ void __launch_bounds__(kMaxDirections* kWarpSize* Form::kWalkWarps, 6 / Form::kWalkWarps)
     scan_forward_team_kernel(ScanParams params, ScanSplit split) {
   static_assert(Form::kIsPlain && Form::kChannelLanes > 1, "a channel a team of lanes");
-  const ScanWarp warp = locate_warp(params, split, Form::kChannels, kWarpSize * Form::kWalkWarps);
+  const ScanWarp warp =
+      locate_warp<uint32_t>(params, split, Form::kChannels, kWarpSize * Form::kWalkWarps);
   ScanLane<Form> lane(params, warp);
   lane.enter(params, warp, split);
   ForwardTeamWalk<Form, kRankSteps> walk(params, warp, lane);

@@ -101,7 +101,7 @@ __device__ __forceinline__ void walk_chunk(
 /// What a warp of the forward does, by a Walk through tiles.
 template <typename Walk, typename Form>
 __device__ __forceinline__ void forward_by_walk(const ScanParams& params, const ScanSplit& split) {
-  const ScanWarp warp = locate_warp(params, split, Form::kChannels);
+  const ScanWarp warp = locate_warp<uint32_t>(params, split, Form::kChannels);
   ScanLane<Form> lane(params, warp);
   lane.enter(params, warp, split);
   Walk walk(params, warp, lane);
@@ -113,7 +113,7 @@ __device__ __forceinline__ void forward_by_walk(const ScanParams& params, const 
 template <template <typename, int> class Walk, typename Form>
 __global__ void __launch_bounds__(kWarpSize)
     scan_chunk_tiles_kernel(ScanParams params, ScanSplit split) {
-  const ScanWarp warp = locate_warp(params, split, Form::kChannels);
+  const ScanWarp warp = locate_warp<uint32_t>(params, split, Form::kChannels);
   ScanLane<Form> lane(params, warp);
   Walk<Form, 0> walk(params, warp, lane);
   walk.template run<ForwardPhase::kStates>(0, warp.num_tokens());

@@ -66,23 +66,27 @@ struct ScanTile {
   int64_t end;    // one past the last channel
 };
 
-/// d_inner and all counts of tiles fit in 32 bits, in which a division takes a third of the time.
-__host__ __device__ inline uint32_t scan_group_width(const ScanParams& params) {
-  return static_cast<uint32_t>(params.d_inner) / static_cast<uint32_t>(params.groups);
+/// Index, here and where walks are located: int64_t, or uint32_t, which holds all counts of
+/// channels and walks as well, divides in a third of the time, and costs kernels short of registers
+/// more of them.
+template <typename Index = int64_t>
+__host__ __device__ inline Index scan_group_width(const ScanParams& params) {
+  return static_cast<Index>(params.d_inner) / static_cast<Index>(params.groups);
 }
 
-__host__ __device__ inline uint32_t scan_tiles_per_group(const ScanParams& params, int tile_width) {
-  const auto width = static_cast<uint32_t>(tile_width);
-  return (scan_group_width(params) + width - 1) / width;
+template <typename Index = int64_t>
+__host__ __device__ inline Index scan_tiles_per_group(const ScanParams& params, int tile_width) {
+  return (scan_group_width<Index>(params) + tile_width - 1) / tile_width;
 }
 
-__device__ inline ScanTile scan_tile(const ScanParams& params, int tile_width, uint32_t index) {
-  const uint32_t per_group = scan_tiles_per_group(params, tile_width);
-  const uint32_t group = index / per_group;
-  const int64_t begin = int64_t{group} * scan_group_width(params);
-  const int64_t end = begin + scan_group_width(params);
-  const int64_t first = begin + int64_t{index - group * per_group} * tile_width;
-  return {group, first, min(first + tile_width, end)};
+template <typename Index>
+__device__ inline ScanTile scan_tile(const ScanParams& params, int tile_width, Index index) {
+  const Index per_group = scan_tiles_per_group<Index>(params, tile_width);
+  const Index group = index / per_group;
+  const Index width = scan_group_width<Index>(params);
+  const Index first = group * width + index % per_group * tile_width;
+  const Index end = first + tile_width;
+  return {group, first, end < (group + 1) * width ? end : (group + 1) * width};
 }
 
 /// Token of a step of the walk.

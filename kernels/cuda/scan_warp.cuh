@@ -70,20 +70,17 @@ struct ScanWarp {
 };
 
 /// index: of (batch, chunk, tile), the tile fastest.
+template <typename Index>
 __device__ inline ScanWarp locate_walk(
-    const ScanParams& params,
-    const ScanSplit& split,
-    int tile_width,
-    uint32_t index,
-    int direction) {
-  const auto groups = static_cast<uint32_t>(params.groups);
-  const auto num_chunks = static_cast<uint32_t>(split.num_chunks);
-  const uint32_t tiles = groups * scan_tiles_per_group(params, tile_width);
-  const uint32_t chunk = index / tiles;  // of all samples
-  const ScanTile tile = scan_tile(params, tile_width, index - chunk * tiles);
+    const ScanParams& params, const ScanSplit& split, int tile_width, Index index, int direction) {
+  const auto num_chunks = static_cast<Index>(split.num_chunks);
+  const Index tiles =
+      static_cast<Index>(params.groups) * scan_tiles_per_group<Index>(params, tile_width);
+  const ScanTile tile = scan_tile<Index>(params, tile_width, index % tiles);
+  index /= tiles;
   ScanWarp warp;
-  warp.batch = chunk / num_chunks;
-  warp.chunk = chunk - warp.batch * num_chunks;
+  warp.chunk = index % num_chunks;
+  warp.batch = index / num_chunks;
   warp.begin = warp.chunk * split.chunk;
   warp.end = min(warp.begin + split.chunk, params.seqlen);
   warp.group = tile.group;
@@ -96,17 +93,19 @@ __device__ inline ScanWarp locate_walk(
 
 /// A block has walk_threads threads for each of its directions; without both, directions are the
 /// slowest part of its index.
+template <typename Index>
 __device__ inline ScanWarp locate_warp(
     const ScanParams& params,
     const ScanSplit& split,
     int tile_width,
     int walk_threads = kWarpSize) {
-  const uint32_t in_block = threadIdx.x / static_cast<uint32_t>(walk_threads);
-  const bool is_pair = blockDim.x > static_cast<uint32_t>(walk_threads);
-  const uint32_t walks = gridDim.x / (is_pair ? 1U : static_cast<uint32_t>(params.num_directions));
-  const uint32_t before = blockIdx.x < walks ? 0 : 1;  // directions
-  const auto direction = static_cast<int>(before + in_block);
-  return locate_walk(params, split, tile_width, blockIdx.x - before * walks, direction);
+  const Index tiles =
+      static_cast<Index>(params.groups) * scan_tiles_per_group<Index>(params, tile_width);
+  const Index walks =
+      static_cast<Index>(params.batch) * static_cast<Index>(split.num_chunks) * tiles;
+  const int direction =
+      static_cast<int>(blockIdx.x / walks) + static_cast<int>(threadIdx.x) / walk_threads;
+  return locate_walk<Index>(params, split, tile_width, blockIdx.x % walks, direction);
 }
 
 /// Some consecutive steps of a walk, at most kWarpTokens.

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <random>
 #include <stdexcept>
+#include <utility>
 
 #include "tests/emulation/emulation.h"
 #include "tests/kernels/scan_arrays.h"
@@ -189,6 +190,19 @@ void check_projection(const KernelDevice& device) {
   }
 }
 
+// Wider products than a walk by tiles makes, and a cut sequence, which would make them twice.
+void check_refused_projection(const KernelDevice& device) {
+  for (const auto& [sizes, what] :
+       {std::pair(ProjectionSizes{8, 5, 136, 24}, "rank"),
+        std::pair(ProjectionSizes{1, 450, 40, 16}, "chunks")}) {
+    ScanCase scan = with(sized(sizes.batch, sizes.seqlen, sizes.d_inner, 16), what, walk_both_ways);
+    scan.dtype = DType::kBFloat16;
+    const Tensors inputs = make_factors(scan, sizes.rank);
+    INFO(scan.name);
+    CHECK_THROWS_AS(forward_on(device, scan, inputs, false), std::invalid_argument);
+  }
+}
+
 void check_backward(const KernelDevice& device) {
   for (const ScanCase& scan : device_cases()) {
     const Tensors inputs = round_to_storage(scan, make_scan_inputs(scan, 2));
@@ -265,7 +279,10 @@ TEST_CASE("the scan's gradients on the GPU agree with the double oracle", "[scan
 }
 
 TEST_CASE("the scan on the GPU makes delta from its factors", "[scan][gpu]") {
-  if (const KernelDevice* device = cuda_device()) check_projection(*device);
+  if (const KernelDevice* device = cuda_device()) {
+    check_projection(*device);
+    check_refused_projection(*device);
+  }
 }
 
 TEST_CASE("the scan's gradients on the GPU from kept states", "[scan][gpu]") {
@@ -306,6 +323,7 @@ TEST_CASE(
 TEST_CASE("the emulated scan makes delta from its factors", "[scan][emulated]") {
   emulation::set_seed(3);
   check_projection(emulated_device());
+  check_refused_projection(emulated_device());
 }
 
 TEST_CASE("the emulated scan's gradients from kept states", "[scan][emulated]") {
