@@ -231,8 +231,9 @@ class Plan {
   using Candidates = std::vector<cublasLtMatmulHeuristicResult_t>;
 
   void choose(const Product& product) {
+    const Candidates own = ask_for(product, product.rows);
     for (const int64_t rows : rows_to_ask_for(product.rows)) {
-      const Candidates candidates = ask_for(product, rows);
+      const Candidates candidates = rows == product.rows ? own : ask_for(product, rows);
       for (const auto& candidate : candidates) {
         if (candidate.state == CUBLAS_STATUS_SUCCESS && has_fast_tile(candidate.algo, product) &&
             (rows == product.rows || check(candidate.algo))) {
@@ -241,7 +242,6 @@ class Plan {
         }
       }
     }
-    const Candidates own = ask_for(product, product.rows);
     const auto other = own.empty() ? std::nullopt : with_other_option(own[0].algo, product);
     if (other) {
       const auto checked = check(*other);
